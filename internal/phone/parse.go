@@ -1,0 +1,248 @@
+package phone
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/nyaruka/phonenumbers"
+)
+
+// Error says why something is not a phone number that a message can go to. Its text is fixed: it never
+// holds the number, so it may be logged. The values of this package are compared with errors.Is.
+type Error struct{ Reason string }
+
+// Error returns the reason, one sentence that says what is wrong and what to do.
+func (e *Error) Error() string { return e.Reason }
+
+// What Parse refuses.
+var (
+	ErrEmpty       = &Error{"the phone number is empty; give one with its country code, such as +39 347 123 4567"}
+	ErrScientific  = &Error{"a spreadsheet turned the phone number into scientific notation and its last digits are lost; format the column as text and export it again"}
+	ErrDecimal     = &Error{"a spreadsheet turned the phone number into a decimal number; format the column as text and export it again"}
+	ErrExtension   = &Error{"the phone number has an extension, which WhatsApp cannot reach; give the person's own number"}
+	ErrLetters     = &Error{"the phone number contains letters; write it in digits"}
+	ErrDirection   = &Error{"the phone number contains hidden characters that change its reading order; type it again by hand"}
+	ErrList        = &Error{"the phone number contains a comma, a semicolon or a line break; keep one number to a row and no thousands separators"}
+	ErrPlus        = &Error{"the phone number has a plus sign that is not at its start; keep one number to a row, with one plus in front"}
+	ErrCharacter   = &Error{"the phone number contains a character that no phone number has; keep digits, plus, spaces, dots, dashes and brackets"}
+	ErrNoCountry   = &Error{"the phone number has no country code; write it with plus and country code, such as +39 347 123 4567"}
+	ErrCountryCode = &Error{"the phone number begins with a country code that does not exist; check the digits after the plus"}
+	ErrRegion      = &Error{"the region for phone numbers is unknown; use a country's two capital letters, such as IT"}
+	ErrTooShort    = &Error{"the phone number is too short; check that no digit and no area code is missing"}
+	ErrTooLong     = &Error{"the phone number is too long; check for doubled digits, a second number in the same place, or a foreign number without its plus"}
+	ErrImpossible  = &Error{"no person's phone number looks like this in its country; check the digits, and write a foreign number with plus and country code"}
+)
+
+// Parse reads a phone number that a person or a file gave. region is the ISO 3166-1 alpha-2 country
+// for numbers in national form, in capitals; with "" an international form is required.
+//
+// It takes national form, international form after + or 00 (or the region's own dial-out prefix),
+// separators, digits of any script, zero-width characters, and the apostrophe by which spreadsheets
+// mark text. It refuses with an *Error everything that could be read as another number than was meant:
+// letters, extensions, scientific notation, decimal parts, reading-order controls, two numbers in one
+// place; and what is no person's number in its country's plan, except the forms that WhatsApp itself uses for Brazil, Mexico
+// and Argentina (see Canonical), which are kept as given.
+//
+// What Parse returns, it reads back unchanged. Numbers that come from WhatsApp go through FromWhatsApp
+// instead: an opt-out does not depend on a numbering plan.
+func Parse(raw, region string) (Number, error) {
+	if region != "" && !CountryKnown(region) {
+		return "", ErrRegion
+	}
+	digits, plus, err := reduce(raw)
+	if err != nil {
+		return "", err
+	}
+	if plus {
+		return international(digits)
+	}
+	if strings.HasPrefix(digits, "00") {
+		n, err := international(digits[2:])
+		if err == nil || region == "" {
+			return n, err
+		}
+		// Some regions dial out with 00 and more (0011 in Australia).
+		if n, dialErr := national(digits, region); dialErr == nil {
+			return n, nil
+		}
+		return "", err
+	}
+	if region == "" {
+		return "", ErrNoCountry
+	}
+	return national(digits, region)
+}
+
+// maxWritten bounds the digits somebody may write: fifteen, a dial-out prefix and a carrier code.
+const maxWritten = maxDigits + 8
+
+// reduce takes raw to its ASCII digits and tells whether a plus stood in front of them.
+func reduce(raw string) (digits string, plus bool, err error) {
+	s := strings.TrimSpace(raw)
+	s = strings.TrimSpace(strings.TrimPrefix(s, "'"))
+	var buf [maxWritten]byte
+	size := 0
+	dots, dotAt := 0, 0
+	for at, r := range s {
+		kind, digit := classify(r)
+		switch kind {
+		case kindDigit:
+			if size == len(buf) {
+				return "", false, ErrTooLong
+			}
+			buf[size] = digit
+			size++
+		case kindPlus:
+			if plus || size > 0 {
+				return "", false, ErrPlus
+			}
+			plus = true
+		case kindSeparator:
+			if r == '.' || r == '\uff0e' {
+				dots, dotAt = dots+1, size
+			}
+		case kindInvisible:
+		case kindDirection:
+			return "", false, ErrDirection
+		case kindLetter:
+			return "", false, lettersError(s, at)
+		case kindHash:
+			if size >= minDigits-1 {
+				return "", false, ErrExtension
+			}
+			return "", false, ErrCharacter
+		case kindList:
+			return "", false, listError(s, at)
+		default:
+			return "", false, ErrCharacter
+		}
+	}
+	if size == 0 {
+		return "", false, ErrEmpty
+	}
+	if dots == 1 && isDecimalPart(buf[:size], dotAt) {
+		return "", false, ErrDecimal
+	}
+	return string(buf[:size]), plus, nil
+}
+
+// isDecimalPart reports whether what follows the dot is what a spreadsheet adds to a whole number:
+// 3471234567.0 or .00. Read as a separator, it would make another person's number.
+func isDecimalPart(digits []byte, dotAt int) bool {
+	tail := string(digits[dotAt:])
+	return dotAt >= minDigits-1 && (tail == "0" || tail == "00")
+}
+
+var (
+	scientific   = regexp.MustCompile(`^[+-]?[0-9]+([.,][0-9]*)?[eE][+]?[0-9]+$`)
+	decimalComma = regexp.MustCompile(`^\+?[0-9]{6,},0{1,2}$`)
+	extension    = regexp.MustCompile(`(?i)^[;,]?\s*(x|extension|extn|ext|interno|int|ramal|anexo|poste|доб)[\s.:=]*[0-9]+$`)
+)
+
+// lettersError tells what the letters that begin at byte at of s mean.
+func lettersError(s string, at int) error {
+	switch {
+	case scientific.MatchString(s):
+		return ErrScientific
+	case at > 0 && extension.MatchString(s[at:]):
+		return ErrExtension
+	}
+	return ErrLetters
+}
+
+// listError tells what the list mark at byte at of s means.
+func listError(s string, at int) error {
+	switch {
+	case scientific.MatchString(s):
+		return ErrScientific
+	case decimalComma.MatchString(s):
+		return ErrDecimal
+	case extension.MatchString(s[at:]):
+		return ErrExtension
+	}
+	return ErrList
+}
+
+// international reads the digits after the plus.
+func international(digits string) (Number, error) {
+	if digits == "" {
+		return "", ErrEmpty
+	}
+	asWritten := Number("+" + digits)
+	if asWritten.wellFormed() && (asWritten.valid() || asWritten.whatsAppForm()) {
+		return asWritten, nil
+	}
+	return repaired(string(asWritten), "")
+}
+
+// national reads digits as they are dialled inside region.
+func national(digits, region string) (Number, error) { return repaired(digits, region) }
+
+// repaired leaves to libphonenumber what is no number as it stands: it drops trunk prefixes such as the
+// 0 of +44 (0)20, carrier codes and the Argentine 15, and adds the region's country code.
+func repaired(written, region string) (Number, error) {
+	number, err := phonenumbers.Parse(written, region)
+	if err != nil {
+		return "", libraryError(err, written)
+	}
+	n := Number(phonenumbers.Format(number, phonenumbers.E164))
+	if !n.wellFormed() {
+		if len(n) > maxDigits {
+			return "", ErrTooLong
+		}
+		return "", ErrTooShort
+	}
+	if isPersonal(number) || n.whatsAppForm() {
+		return n, nil
+	}
+	switch phonenumbers.IsPossibleNumberWithReason(number) {
+	case phonenumbers.INVALID_COUNTRY_CODE:
+		return "", ErrCountryCode
+	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
+		return "", ErrTooShort
+	case phonenumbers.TOO_LONG:
+		return "", ErrTooLong
+	}
+	return "", ErrImpossible
+}
+
+// libraryError puts the parser's refusal into one of this package's sentences.
+func libraryError(err error, written string) error {
+	switch {
+	case errors.Is(err, phonenumbers.ErrNumTooLong):
+		return ErrTooLong
+	case errors.Is(err, phonenumbers.ErrInvalidCountryCode) && len(written) > minDigits:
+		return ErrCountryCode
+	}
+	return ErrTooShort
+}
+
+// isPersonal reports whether the numbering plan has the number, for something that can hold an account.
+// Voice mailboxes matter: in Italy they are a mobile with one or two digits more, which is what a Spanish
+// number without its plus looks like.
+func isPersonal(number *phonenumbers.PhoneNumber) bool {
+	switch phonenumbers.GetNumberType(number) {
+	case phonenumbers.UNKNOWN, phonenumbers.VOICEMAIL, phonenumbers.PAGER:
+		return false
+	}
+	return true
+}
+
+// valid reports whether libphonenumber's plan has n as it is written.
+func (n Number) valid() bool {
+	number, ok := n.library()
+	return ok && isPersonal(number)
+}
+
+// whatsAppForm reports whether n is a form that WhatsApp uses of a number that is valid in another form.
+// The Argentine 15 is no such form: it is national dialling after a country code, and is repaired.
+func (n Number) whatsAppForm() bool {
+	forms := n.Variants()
+	if len(forms) == 1 {
+		return false
+	}
+	forms = forms[:2]
+	return slices.Contains(forms, n) && slices.ContainsFunc(forms, Number.valid)
+}
