@@ -1,0 +1,116 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// readIncludes reads the campaign files that include names, each once, in the order of the patterns and then of their
+// names.
+func (l *loader) readIncludes(v value) {
+	patterns, ok := v.list("a list of files, such as [campaigns/*.yaml]")
+	if !ok {
+		return
+	}
+	own := filepath.Join(l.folder, filepath.Base(l.cfg.File))
+	seen := map[string]bool{}
+	for _, v := range patterns {
+		pattern, ok := v.text("a file, or files such as campaigns/*.yaml")
+		if !ok {
+			continue
+		}
+		for _, path := range v.matches(pattern) {
+			if path == own {
+				v.fail("%s includes the file that it stands in: give the campaigns a folder of their own", pattern)
+				continue
+			}
+			if !seen[path] {
+				seen[path] = true
+				l.readIncluded(v, path)
+			}
+		}
+	}
+}
+
+// matches returns the files of a pattern. None at all is a mistake: campaigns that are not found would silently not go
+// out.
+func (v value) matches(pattern string) []string {
+	full := pattern
+	if !filepath.IsAbs(full) {
+		full = filepath.Join(globQuote(v.l.folder), pattern)
+	}
+	paths, err := filepath.Glob(full)
+	if err != nil {
+		v.fail("%q is no pattern of files: write one such as campaigns/*.yaml", pattern)
+		return nil
+	}
+	paths = slices.DeleteFunc(paths, func(path string) bool {
+		stat, err := os.Stat(path)
+		return err == nil && stat.IsDir()
+	})
+	if len(paths) == 0 {
+		v.l.campaignsUnread = true
+		v.fail("no file matches %s: write one, or remove it here", pattern)
+	}
+	return paths
+}
+
+// globQuote takes a folder's name literally, whatever it is called.
+func globQuote(folder string) string {
+	if filepath.Separator == '\\' {
+		return folder // there is no quoting there, and names hold no * or ?
+	}
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(folder)
+}
+
+func (l *loader) readIncluded(from value, path string) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		from.fail("the file %q cannot be read: %v", filepath.Base(path), reason(err))
+		return
+	}
+	shown := path
+	if relative, err := filepath.Rel(l.folder, path); err == nil && !filepath.IsAbs(from.node.Value) {
+		shown = filepath.Join(filepath.Dir(l.cfg.File), relative)
+	}
+	l.files = append(l.files, shown)
+	root, ok := l.open(shown, data)
+	if !ok {
+		l.campaignsUnread = true
+		return
+	}
+	if root.node.Kind == yaml.SequenceNode {
+		root.path = "campaigns"
+		l.readCampaignList(root)
+		return
+	}
+	entries, ok := root.entries("campaigns: with a list, or the list alone")
+	if !ok {
+		return
+	}
+	for _, e := range entries {
+		if e.key == "campaigns" {
+			l.readCampaignList(e.val)
+			continue
+		}
+		if _, known := rootKeys.key(e.key); known {
+			e.name.fail("%s belongs into %s: an included file holds campaigns only", e.key, l.cfg.File)
+			continue
+		}
+		e.name.fail("unknown key %q%s", e.key, includedKeys.hint(e.key))
+	}
+}
+
+// reason is what went wrong with a file, without its path, which the sentence around it names.
+func reason(err error) error {
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		return failure.Err
+	}
+	return err
+}

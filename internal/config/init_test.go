@@ -1,0 +1,53 @@
+package config_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/permesso/permesso/internal/config"
+)
+
+func TestInitWritesTheSafeValues(t *testing.T) {
+	var text bytes.Buffer
+	if err := config.WriteInit(&text, config.InitOptions{Name: "Bottega", Country: "BR", Timezone: "America/Sao_Paulo", AccountID: "1", NumberID: "2",
+		Database: "postgres://permesso:${DATABASE_PASSWORD}@db.aurora.example/permesso?sslmode=verify-full"}); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(text.String(), "#") {
+		t.Error("the file has no comment at its top")
+	}
+	c := mustLoad(t, strings.ReplaceAll(text.String(), "${DATABASE_PASSWORD}", "${WHATSAPP_APP_SECRET}"))
+	if c.Business != (config.Business{Name: "Bottega", Country: "BR", Timezone: "America/Sao_Paulo"}) || c.Graph.AccountID != "1" || c.Numbers[0].ID != "2" {
+		t.Errorf("the options are not in it: %+v", c.Business)
+	}
+	if len(c.Rules.Caps) != 2 || c.Rules.QuietHours == nil || c.Rules.LooseZones || !c.DryRun || c.Rules.Categories["offers"].ConsentExpiresAfter == 0 {
+		t.Errorf("the safe values are not all switched on: %+v", c.Rules)
+	}
+	for _, campaign := range c.Campaigns {
+		if campaign.Schedule != nil {
+			t.Errorf("%s goes out by itself", campaign.ID)
+		}
+	}
+	for _, warning := range c.Warnings {
+		t.Error(warning)
+	}
+}
+
+func TestInitRefusesWhatCheckWould(t *testing.T) {
+	for _, options := range []config.InitOptions{{Country: "Italy"}, {Timezone: "Rome"}, {NumberID: "+39 06"}, {Database: "mysql://x"}} {
+		err := config.WriteInit(io.Discard, options)
+		if problems, ok := errors.AsType[*config.Problems](err); !ok || len(problems.All) != 1 {
+			t.Errorf("%+v: %v", options, err)
+		}
+	}
+	if err := config.WriteInit(failing{}, config.InitOptions{}); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("a file that cannot be written: %v", err)
+	}
+}
+
+type failing struct{}
+
+func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }

@@ -1,0 +1,207 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// section is one mapping of the configuration with every key it may hold.
+type section struct {
+	path string // campaigns[].schedule; "" is the root
+	keys []key
+}
+
+// key is one key. later says why it is refused while its feature is not built; "" is a key that is read.
+type key struct {
+	name  string
+	later string
+}
+
+func named(names ...string) []key {
+	keys := make([]key, len(names))
+	for i, name := range names {
+		keys[i].name = name
+	}
+	return keys
+}
+
+// The mappings whose keys are fixed. Those that people name themselves (categories, attributes, segments, …) are not here.
+var (
+	rootKeys = section{"", append(named("version", "business", "database", "state_dir", "public_url", "listen", "graph", "numbers",
+		"categories", "attributes", "segments", "policy", "opt_out", "test_phones", "dry_run", "include", "campaigns"),
+		key{"approvals", "no run waits for an approval"},
+		key{"notify", "nothing is called when a run ends or stops"},
+		key{"rates", "costs are not reckoned"},
+		key{"retention", "nothing is deleted by age"},
+	)}
+	businessKeys = section{"business", named("name", "country", "timezone")}
+	listenKeys   = section{"listen", named("webhook", "console", "metrics")}
+	graphKeys    = section{"graph", named("base_url", "version", "account_id", "access_token", "app_secret", "verify_token")}
+	numberKeys   = section{"numbers[]", append(named("id", "messages_per_second"),
+		key{"messaging_limit", "unique people per day are not counted"},
+	)}
+	categoryKeys = section{"categories.*", named("kind", "title", "consent_expires_after")}
+	policyKeys   = section{"policy", append(named("caps", "quiet_hours", "recipient_timezone", "countries"),
+		key{"holidays", "no day is left out"},
+		key{"universal_holdout", "nobody is held out"},
+	)}
+	capKeys     = section{"policy.caps[]", named("max", "per", "kind", "category", "campaign")}
+	quietKeys   = section{"policy.quiet_hours", named("from", "to", "kind")}
+	countryKeys = section{"policy.countries.*", named("allow", "deny")}
+	optOutKeys  = section{"opt_out", append(named("keywords"),
+		key{"confirmation", "an opt-out is not answered"},
+	)}
+	includedKeys = section{"an included file", named("campaigns")}
+	campaignKeys = section{"campaigns[]", append(named("id", "category", "template", "languages", "number", "endpoint", "schedule", "window",
+		"audience", "parameters", "priority", "max_recipients", "not_after"),
+		key{"holdout", "nobody is held out"},
+		key{"waves", "a run goes out in one wave"},
+		key{"guard", "no run stops itself over opt-outs or failures"},
+		key{"budget", "no run stops itself over its cost"},
+	)}
+	scheduleKeys  = section{"campaigns[].schedule", named("cron", "at", "timezone", "catch_up", "catch_up_within", "overlap", "starts_at", "ends_at")}
+	windowKeys    = section{"campaigns[].window", named("from", "to", "in")}
+	parameterKeys = section{"campaigns[].parameters", named("header", "body", "buttons")}
+	headerKeys    = section{"campaigns[].parameters.header", named("text", "field", "default", "image", "video", "document")}
+	pictureKeys   = section{"campaigns[].parameters.header.image", named("link", "id")} // and a video's
+	documentKeys  = section{"campaigns[].parameters.header.document", named("link", "id", "filename")}
+	valueKeys     = section{"campaigns[].parameters.body[]", named("text", "field", "default")}
+	buttonKeys    = section{"campaigns[].parameters.buttons.*", named("text", "field", "default", "payload")}
+)
+
+func sections() []section {
+	return []section{
+		rootKeys, businessKeys, listenKeys, graphKeys, numberKeys, categoryKeys, policyKeys, capKeys, quietKeys, countryKeys, optOutKeys,
+		campaignKeys, scheduleKeys, windowKeys, parameterKeys, headerKeys, pictureKeys, documentKeys, valueKeys, buttonKeys,
+	}
+}
+
+func (s section) key(name string) (key, bool) {
+	for _, k := range s.keys {
+		if k.name == name {
+			return k, true
+		}
+	}
+	return key{}, false
+}
+
+func (s section) names() []string {
+	var names []string
+	for _, k := range s.keys {
+		if k.later == "" {
+			names = append(names, k.name)
+		}
+	}
+	return names
+}
+
+func (s section) want() string {
+	names := s.names()
+	if len(names) > 8 {
+		return "a mapping with keys such as " + strings.Join(names[:3], ", ")
+	}
+	return "a mapping with " + strings.Join(names, ", ")
+}
+
+// near returns the key that name is a slip of, "" when there is none.
+func (s section) near(name string) string {
+	all := make([]string, len(s.keys))
+	for i, k := range s.keys {
+		all[i] = k.name
+	}
+	return nearest(name, all)
+}
+
+// hint helps with a key that the section does not have: a slip of the hand, then a key of another level, then the list.
+func (s section) hint(name string) string {
+	if near := s.near(name); near != "" {
+		return fmt.Sprintf(": did you mean %q?", near)
+	}
+	var elsewhere []string
+	for _, other := range sections() {
+		if _, found := other.key(name); found && other.path != s.path {
+			elsewhere = append(elsewhere, levelName(other.path))
+		}
+	}
+	if len(elsewhere) > 0 {
+		return " here: it belongs under " + orList(elsewhere)
+	}
+	for _, other := range sections() {
+		if near := other.near(name); near != "" {
+			return fmt.Sprintf(": did you mean %q, under %s?", near, levelName(other.path))
+		}
+	}
+	return fmt.Sprintf(": %s takes %s", levelName(s.path), strings.Join(s.names(), ", "))
+}
+
+func levelName(path string) string {
+	if path == "" {
+		return "the top level"
+	}
+	return path
+}
+
+// orList writes a, b or c.
+func orList(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
+}
+
+// nearest returns the candidate within two slips of the hand of word, "" when there is none.
+func nearest(word string, candidates []string) string {
+	best, bestDistance := "", 3
+	for _, candidate := range candidates {
+		// Of short words two slips leave nothing: "to" is not a misspelt "id".
+		limit := min(2, (max(len(word), len(candidate))-1)/2)
+		if strings.EqualFold(word, candidate) {
+			return candidate
+		}
+		if d := distance(strings.ToLower(word), strings.ToLower(candidate), limit); d <= limit && d < bestDistance {
+			best, bestDistance = candidate, d
+		}
+	}
+	return best
+}
+
+// suggest is nearest as the end of a sentence.
+func suggest(word string, candidates []string) string {
+	slices.Sort(candidates)
+	if near := nearest(word, candidates); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	if len(candidates) > 0 && len(candidates) <= 8 {
+		return fmt.Sprintf("; there is %s", strings.Join(candidates, ", "))
+	}
+	return ""
+}
+
+// distance counts insertions, deletions, substitutions and swaps of neighbours between a and b; above limit it may say
+// any number above limit.
+func distance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 64 || len(b) > 64 {
+		return limit + 1
+	}
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		earlier := before
+		before, row = row, make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(before[j]+1, row[j-1]+1, before[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], earlier[j-2]+1)
+			}
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,147 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/permesso/permesso/policy"
+)
+
+// Load reads the file at path and the files that it includes. env answers for ${NAME}; os.LookupEnv is the usual one.
+// The error is a *Problems with every mistake at once, or says which file could not be read and wraps why.
+func Load(path string, env func(name string) (string, bool)) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no configuration at %s (`permesso init` writes one): %w", path, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
+	}
+	folder, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("the folder of the configuration %s cannot be found: %w", path, err)
+	}
+	return newLoader(path, folder, env).load(data)
+}
+
+func newLoader(path, folder string, env func(string) (string, bool)) *loader {
+	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}}, files: []string{path}}
+}
+
+func (l *loader) load(data []byte) (*Config, error) {
+	l.read(data)
+	problems, more := l.finish(l.problems)
+	if len(problems) > 0 {
+		return nil, &Problems{All: problems, More: more}
+	}
+	l.cfg.Warnings, _ = l.finish(l.warnings)
+	return l.cfg, nil
+}
+
+// loader is the state of one Load.
+type loader struct {
+	cfg      *Config
+	folder   string // of config.yaml, absolute
+	env      func(string) (string, bool)
+	docs     []*document
+	files    []string // in the order in which they were read
+	problems []Problem
+	warnings []Problem
+
+	// What later sections refer to. The maps hold everything that was named, also where it was named wrongly, so that
+	// one mistake is not reported again at each of its uses; they are nil when the section itself could not be read.
+	categories map[string]value
+	numbers    map[string]value
+	segments   map[string]value
+	campaigns  map[string]value
+	// filtersUnread is set when attributes or segments have mistakes: filters cannot be judged then.
+	filtersUnread bool
+	// campaignsUnread is set when a list of campaigns could not be read: which there are is not known then.
+	campaignsUnread bool
+	// campaignCaps are the caps that name a campaign: campaigns are read last.
+	campaignCaps []value
+	quietHours   *policy.QuietHours
+}
+
+// finish orders the problems, cuts them where nobody reads on, and adds the lines that they are about.
+func (l *loader) finish(problems []Problem) (shown []Problem, more int) {
+	shown = inOrder(problems, l.files)
+	if len(shown) > maxProblems {
+		shown, more = shown[:maxProblems], len(shown)-maxProblems
+	}
+	docs := make(map[string]*document, len(l.docs))
+	for _, doc := range l.docs {
+		docs[doc.file] = doc
+	}
+	type line struct {
+		file   string
+		number int
+	}
+	sources := map[line]string{}
+	for i, p := range shown {
+		at := line{p.File, p.Line}
+		if _, known := sources[at]; !known {
+			sources[at] = docs[p.File].source(p.Line)
+		}
+		shown[i].Source = sources[at]
+	}
+	return shown, more
+}
+
+// open parses one file; ok is false when its tree cannot be decoded.
+func (l *loader) open(file string, data []byte) (value, bool) {
+	doc := newDocument(file, data)
+	l.docs = append(l.docs, doc)
+	if wrong := parse(doc, data); wrong != nil {
+		if wrong.message == emptyFile && file == l.cfg.File {
+			wrong.message += ": `permesso init` writes one to start from"
+		}
+		line, column := doc.clamp(wrong.line, wrong.column)
+		l.problems = append(l.problems, Problem{File: file, Line: line, Column: column, Message: wrong.message})
+		return value{}, false
+	}
+	raw := value{l: l, doc: doc, node: doc.root}
+	return raw.at(raw.node, ""), raw.checkShape()
+}
+
+func (l *loader) read(data []byte) {
+	root, ok := l.open(l.cfg.File, data)
+	if !ok {
+		return
+	}
+	o, ok := root.object(rootKeys)
+	if !ok {
+		return
+	}
+	cfg := l.cfg
+	l.readVersion(o)
+	l.readBusiness(o)
+	l.readPlaces(o)
+	l.readListen(o)
+	l.readGraph(o)
+	l.readNumbers(o)
+	l.readCategories(o)
+	l.readAttributes(o)
+	l.readSegments(o)
+	l.readPolicy(o)
+	l.readOptOut(o)
+	l.readTestPhones(o)
+	if v, found := o.get("dry_run"); found {
+		cfg.DryRun, _ = v.boolean()
+	}
+	l.readCampaigns(o)
+	l.checkCampaignCaps()
+}
+
+func (l *loader) readVersion(o object) {
+	v, found := o.require("version", "the file begins with version: 1")
+	if !found {
+		return
+	}
+	if version, ok := v.whole("1"); ok && version != 1 {
+		v.fail("version must be 1: this permesso does not know version %d", version)
+	}
+}

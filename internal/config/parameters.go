@@ -1,0 +1,252 @@
+package config
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/permesso/permesso/templates"
+)
+
+const optOutPayload = templates.OptOutPayload
+
+const (
+	wantText  = "text, or {field: name, default: …}"
+	maxButton = 9 // Meta, "Template components": at most ten buttons, read 2026-09-11
+)
+
+func (o object) parameters() templates.Parameters {
+	var p templates.Parameters
+	if v, found := o.get("header"); found {
+		v.header(&p)
+	}
+	if v, found := o.get("body"); found {
+		v.body(&p)
+	}
+	if v, found := o.get("buttons"); found {
+		p.Buttons = v.buttons()
+	}
+	return p
+}
+
+// header reads the text of a text header, or the picture, video or document of a media header.
+func (v value) header(p *templates.Parameters) {
+	if v.node.Kind == yaml.ScalarNode && !v.isEmpty() {
+		if text, ok := v.fixed(); ok {
+			p.HeaderText = &text
+		}
+		return
+	}
+	o, ok := v.object(headerKeys)
+	if !ok {
+		return
+	}
+	var given []string
+	for _, key := range []string{"text", "field", "image", "video", "document"} {
+		if o.has(key) {
+			given = append(given, key)
+		}
+	}
+	if len(given) != 1 {
+		o.fail("a header needs exactly one of text, field, image, video or document")
+		return
+	}
+	media, _ := o.get(given[0])
+	if given[0] == "text" || given[0] == "field" {
+		if media.node.Kind == yaml.MappingNode && given[0] == "text" {
+			o, ok = media.object(valueKeys)
+		}
+		if !ok {
+			return
+		}
+		if text, ok := o.templateValue(); ok {
+			p.HeaderText = &text
+		}
+		return
+	}
+	if def, found := o.get("default"); found {
+		def.fail("default belongs to a field: a %s has none", given[0])
+	}
+	p.HeaderMedia = media.media(given[0])
+}
+
+func (v value) media(format string) *templates.Media {
+	known := pictureKeys
+	if format == "document" {
+		known = documentKeys
+	}
+	o, ok := v.object(known)
+	if !ok {
+		return nil
+	}
+	if o.has("link") == o.has("id") {
+		o.fail("%s needs either link or id", v.name())
+		return nil
+	}
+	media := &templates.Media{Format: format}
+	if v, found := o.get("link"); found {
+		const want = "an address such as https://aurora.example/libri.jpg"
+		if media.Link, ok = v.text(want); ok && !mediaLink.MatchString(media.Link) {
+			v.fail("link must be %s, not %q", want, media.Link)
+		}
+	}
+	if v, found := o.get("id"); found {
+		media.ID, _ = v.metaID()
+	}
+	if v, found := o.get("filename"); found {
+		media.Filename, _ = v.text("the name that the document is shown with")
+	}
+	return media
+}
+
+var (
+	mediaLink      = regexp.MustCompile(`^https?://[^\s/?#]+\.[^\s]+$`)
+	parameterName  = regexp.MustCompile(`^[a-z0-9_]+$`) // Meta, "Message templates: parameter formats", read 2026-09-11
+	contactFields  = []string{"name", "external_id", "language", "country", "timezone"}
+	attributeField = regexp.MustCompile(`^attributes\.[^\s.]+$`)
+)
+
+func (v value) body(p *templates.Parameters) {
+	switch v.node.Kind {
+	case yaml.SequenceNode:
+		values, _ := v.list("")
+		p.Body = make([]templates.Value, len(values))
+		for i, v := range values {
+			p.Body[i], _ = v.templateValue(valueKeys)
+		}
+	case yaml.MappingNode:
+		entries, _ := v.entries("")
+		p.Named = make(map[string]templates.Value, len(entries))
+		for _, e := range entries {
+			if !parameterName.MatchString(e.key) {
+				e.name.fail("the parameter %q must be named with lower-case letters, digits and _", e.key)
+			}
+			p.Named[e.key], _ = e.val.templateValue(valueKeys)
+		}
+	default:
+		v.wrongType("a list of values, or a mapping of them when the template's parameters have names")
+	}
+}
+
+func (v value) buttons() map[int]templates.Value {
+	entries, ok := v.entries("a mapping from a button's place to its value, such as {0: {payload: opt_out}}")
+	if !ok {
+		return nil
+	}
+	buttons := make(map[int]templates.Value, len(entries))
+	for _, e := range entries {
+		index, err := strconv.Atoi(e.key)
+		if err != nil || index < 0 || index > maxButton || strconv.Itoa(index) != e.key {
+			e.name.fail("a button is named by its place in the template, 0 to %d, not %q", maxButton, e.key)
+			continue
+		}
+		if button, ok := e.val.templateValue(buttonKeys); ok {
+			buttons[index] = button
+			e.val.checkPayload(button)
+		}
+	}
+	return buttons
+}
+
+// checkPayload refuses what looks like the stop button's payload and is not: the button would stop nothing.
+func (v value) checkPayload(button templates.Value) {
+	if button.Payload == nil || *button.Payload == optOutPayload {
+		return
+	}
+	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(*button.Payload))
+	if plain == "optout" {
+		v.fail("the payload %q stops nothing; did you mean %q?", *button.Payload, optOutPayload)
+	}
+}
+
+// templateValue reads what fills one variable; text alone is a fixed text.
+func (v value) templateValue(known section) (templates.Value, bool) {
+	if v.node.Kind == yaml.ScalarNode {
+		return v.fixed()
+	}
+	o, ok := v.object(known)
+	if !ok {
+		return templates.Value{}, false
+	}
+	return o.templateValue()
+}
+
+func (v value) fixed() (templates.Value, bool) {
+	text, ok := v.text(wantText)
+	return templates.Value{Text: &text}, ok
+}
+
+func (o object) templateValue() (templates.Value, bool) {
+	text, hasText := o.get("text")
+	field, hasField := o.get("field")
+	payload, hasPayload := o.get("payload")
+	def, hasDefault := o.get("default")
+	if count(hasText, hasField, hasPayload) != 1 {
+		choice := "either text or field"
+		if strings.Contains(o.path, ".buttons.") {
+			choice = "exactly one of text, field or payload"
+		}
+		o.fail("%s needs %s", o.path, choice)
+		return templates.Value{}, false
+	}
+	if hasDefault && !hasField {
+		def.fail("default belongs to a field")
+		return templates.Value{}, false
+	}
+	switch {
+	case hasText:
+		return text.fixed()
+	case hasPayload:
+		written, ok := payload.text("the text that the button sends back, such as opt_out")
+		return templates.Value{Payload: &written}, ok
+	}
+	name, ok := field.contactField()
+	filled := templates.Value{Field: name}
+	if hasDefault {
+		// An empty default would send an empty variable, which Meta refuses.
+		written, valid := def.text("the text for people without this field")
+		filled.Default, ok = &written, ok && valid
+	}
+	return filled, ok
+}
+
+func (v value) contactField() (string, bool) {
+	const want = "name, external_id, language, country, timezone or attributes.x"
+	name, ok := v.text(want)
+	if !ok {
+		return "", false
+	}
+	for _, known := range contactFields {
+		if name == known {
+			return name, true
+		}
+	}
+	if attributeField.MatchString(name) {
+		return name, true
+	}
+	near := nearest(name, contactFields)
+	if before, after, dotted := strings.Cut(name, "."); dotted && after != "" && nearest(before, []string{"attributes"}) != "" {
+		near = "attributes." + after
+	}
+	if _, declared := v.l.cfg.Attributes[name]; declared {
+		near = "attributes." + name
+	}
+	if near != "" {
+		v.fail("unknown field %q; did you mean %q?", name, near)
+	} else {
+		v.fail("unknown field %q: write %s", name, want)
+	}
+	return "", false
+}
+
+func count(all ...bool) int {
+	n := 0
+	for _, is := range all {
+		if is {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/permesso/permesso/internal/phone"
+	"github.com/permesso/permesso/scheduler"
+)
+
+var (
+	attributeName = regexp.MustCompile(`^[\pL\pN_]([\pL\pN_ -]*[\pL\pN_])?$`)
+	// segmentName has no dash: in a filter, segment.very-rich would be read as a sum.
+	segmentName = regexp.MustCompile(`^[a-z0-9_]+$`)
+)
+
+func (l *loader) readAttributes(root object) {
+	v, found := root.get("attributes")
+	if !found {
+		return
+	}
+	entries, ok := v.entries("a mapping from columns to text, number or date")
+	if !ok {
+		l.filtersUnread = true
+		return
+	}
+	l.cfg.Attributes = map[string]scheduler.AttributeType{}
+	for _, e := range entries {
+		switch {
+		case !attributeName.MatchString(e.key):
+			e.name.fail("the attribute %q must be named with letters, digits, spaces, - and _", e.key)
+		case slices.Contains([]string{"phone", "name", "language", "timezone", "external_id", "tags"}, e.key):
+			// CONTRACT §3: these columns fill fields of their own and never become attributes.
+			e.name.fail("%s is a column that permesso knows, not an attribute: remove it", e.key)
+		}
+		kind, ok := e.val.oneOf(string(scheduler.AttributeText), string(scheduler.AttributeNumber), string(scheduler.AttributeDate))
+		l.filtersUnread = l.filtersUnread || !ok
+		l.cfg.Attributes[e.key] = scheduler.AttributeType(kind)
+	}
+}
+
+func (l *loader) readSegments(root object) {
+	v, found := root.get("segments")
+	if !found {
+		return
+	}
+	entries, ok := v.entries("a mapping from names to audience filters")
+	if !ok {
+		l.filtersUnread = true
+		return
+	}
+	l.segments = map[string]value{}
+	l.cfg.Segments = map[string]string{}
+	for _, e := range entries {
+		l.segments[e.key] = e.val
+		if !segmentName.MatchString(e.key) {
+			e.name.fail("the segment %q must be named with lower-case letters, digits and _", e.key)
+		}
+		filter, ok := e.val.text("an audience filter")
+		if !ok {
+			l.filtersUnread = true
+			continue
+		}
+		l.cfg.Segments[e.key] = filter
+	}
+	for _, e := range entries {
+		if filter, ok := l.cfg.Segments[e.key]; ok {
+			e.val.checkAudience(filter)
+		}
+	}
+}
+
+// checkAudience reports the mistakes of a filter at their own column, in the segment that has them.
+func (v value) checkAudience(filter string) bool {
+	if v.l.filtersUnread {
+		return false // what it may name is not known, and that has been said
+	}
+	_, err := scheduler.ParseAudience(filter, v.l.cfg.Attributes, v.l.cfg.Segments)
+	if err == nil {
+		return true
+	}
+	wrong, known := errors.AsType[*scheduler.AudienceError](err)
+	if known && wrong.Segment != "" {
+		v = v.l.segments[wrong.Segment]
+	}
+	switch {
+	case !known:
+		v.fail("%s: %v", v.name(), err)
+	case v.holdsReference():
+		v.fail("%s, in column %d once its references are replaced: %s", v.name(), wrong.Column, wrong.Message)
+	default:
+		v.failAt(v.locate(wrong.Column), "%s: %s", v.name(), wrong.Message)
+	}
+	return false
+}
+
+func (l *loader) readOptOut(root object) {
+	v, found := root.get("opt_out")
+	if !found {
+		return
+	}
+	o, ok := v.object(optOutKeys)
+	if !ok {
+		return
+	}
+	v, found = o.get("keywords")
+	if !found {
+		return
+	}
+	entries, ok := v.entries("a mapping from languages to lists of words, such as {it: [lasciami in pace]}")
+	if !ok {
+		return
+	}
+	l.cfg.OptOutKeywords = map[string][]string{}
+	for _, e := range entries {
+		values, ok := e.val.list("a list of words that mean stop")
+		if !ok || !e.isLanguage() {
+			continue
+		}
+		for _, v := range values {
+			word, ok := v.text("a word or a sentence that means stop")
+			if !ok {
+				continue
+			}
+			if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsSymbol(r) }) {
+				v.fail("the keyword %q holds no letter: it would match nothing, or everything", word)
+				continue
+			}
+			l.cfg.OptOutKeywords[e.key] = append(l.cfg.OptOutKeywords[e.key], word)
+		}
+	}
+}
+
+func (l *loader) readTestPhones(root object) {
+	v, found := root.get("test_phones")
+	if !found {
+		return
+	}
+	values, ok := v.list(`a list of phone numbers in quotes, such as ["+393471234567"]`)
+	if !ok {
+		return
+	}
+	seen := map[phone.Number]value{}
+	for _, v := range values {
+		number, ok := v.phone(l.cfg.Business.Country)
+		if !ok {
+			continue
+		}
+		if first, twice := seen[number.Canonical()]; twice {
+			v.fail("this is the number of %s again", first.where(v))
+		}
+		seen[number.Canonical()] = v
+		l.cfg.TestPhones = append(l.cfg.TestPhones, number)
+	}
+}
+
+func (v value) phone(region string) (phone.Number, bool) {
+	const want = `a phone number in quotes, such as "+393471234567"`
+	text, ok := v.scalar(want)
+	if !ok {
+		return "", false
+	}
+	if v.node.Kind == yaml.ScalarNode && v.node.Tag != "!!str" {
+		v.fail("a phone number is text: put it in quotes, or its + and its zeros are lost")
+		return "", false
+	}
+	number, err := phone.Parse(text, region)
+	if err != nil {
+		v.fail("this is no phone number: %v", err)
+		return "", false
+	}
+	return number, true
+}

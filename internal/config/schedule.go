@@ -1,0 +1,65 @@
+package config
+
+import (
+	"github.com/permesso/permesso/scheduler"
+)
+
+// readSchedule returns the schedule with its defaults, also when parts of it are wrong.
+func (l *loader) readSchedule(o object) *scheduler.Schedule {
+	s := &scheduler.Schedule{
+		Zone:          l.cfg.Business.Timezone,
+		CatchUp:       scheduler.CatchUpOnce,
+		CatchUpWithin: defaultCatchUpWithin,
+		Overlap:       scheduler.OverlapSkip,
+	}
+	before := len(l.problems)
+	if v, found := o.get("timezone"); found {
+		s.Zone, _ = v.zone()
+	}
+	if v, found := o.get("cron"); found {
+		s.Cron, _ = v.text(`a cron expression such as "0 18 * * FRI"`)
+	}
+	if v, found := o.get("at"); found {
+		s.At, _ = v.instant()
+	}
+	if v, found := o.get("catch_up"); found {
+		word, _ := v.oneOf(string(scheduler.CatchUpOnce), string(scheduler.CatchUpSkip), string(scheduler.CatchUpAll))
+		s.CatchUp = scheduler.CatchUp(word)
+	}
+	if v, found := o.get("catch_up_within"); found {
+		s.CatchUpWithin, _ = v.duration()
+	}
+	if v, found := o.get("overlap"); found {
+		word, _ := v.oneOf(string(scheduler.OverlapSkip), string(scheduler.OverlapQueue))
+		s.Overlap = scheduler.Overlap(word)
+	}
+	if v, found := o.get("starts_at"); found {
+		s.StartsAt, _ = v.instant()
+	}
+	if v, found := o.get("ends_at"); found {
+		s.EndsAt, _ = v.instant()
+	}
+	if len(l.problems) == before {
+		o.checkSchedule(*s)
+	}
+	return s
+}
+
+// checkSchedule places what the scheduler says of the schedule as a whole at the keys that it says it of.
+func (o object) checkSchedule(s scheduler.Schedule) {
+	place := func(field string) value {
+		if v, found := o.get(field); found {
+			return v
+		}
+		return o.value
+	}
+	if s.Zone == "" {
+		s.Zone = "UTC" // the business's zone is wrong or missing, which has been said
+	}
+	for _, problem := range s.Validate() {
+		place(problem.Field).fail("%s: %s", problem.Field, problem.Message)
+	}
+	for _, remark := range s.Remarks() {
+		place(remark.Field).warn("%s: %s", remark.Field, remark.Message)
+	}
+}

@@ -1,0 +1,2 @@
+// Package policy owns one question: may this message go to this person now?
+package policy

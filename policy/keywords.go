@@ -1,0 +1,432 @@
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// MatchAction is what an inbound text asks for.
+type MatchAction int
+
+// The actions. A near match only resembles an opt-out: the person's marketing is held until somebody has read it.
+const (
+	MatchNone MatchAction = iota
+	MatchStop
+	MatchStart
+	MatchNear
+)
+
+// String returns none, stop, start or near.
+func (a MatchAction) String() string {
+	switch a {
+	case MatchStop:
+		return "stop"
+	case MatchStart:
+		return "start"
+	case MatchNear:
+		return "near"
+	}
+	return "none"
+}
+
+// Match is what Keywords made of an inbound text.
+type Match struct {
+	Action MatchAction
+	// Word is the keyword as it stands in its list, never the person's own text; "" when nothing matched.
+	Word string
+	// Language is the list's BCP 47 language; "" when several languages share the word.
+	Language string
+	// Category is the id of the category that the person named after the word ("STOP OFFERS"); "" is everything.
+	Category string
+}
+
+// The longest message that is looked at, and the longest that may be a near match once the politeness is gone.
+const (
+	maxMessageBytes = 200
+	maxMessageWords = 16
+	maxNearWords    = 4
+	maxNameWords    = 6 // of a category's title
+)
+
+// Keywords knows the words by which people stop and start messages. It is safe for concurrent use; the zero value
+// knows the built-in ones.
+type Keywords struct {
+	words      map[string]keyword  // by folded text
+	categories map[string]Category // by folded id or title
+	polite     map[string]bool
+	negations  map[string]bool
+	answers    map[string]bool
+}
+
+type keyword struct {
+	word, language string
+	action         MatchAction
+	whole          bool // only as the entire message
+	phrase         bool // of the longer, built-in kind: a category's title after a stop word goes first
+}
+
+// NewKeywords returns the built-in words, those of extra (by BCP 47 language), which stop too, and the ids and titles of
+// the categories, which may follow a stop or start word. It returns every mistake at once.
+func NewKeywords(extra map[string][]string, categories map[string]Category) (Keywords, error) {
+	k := builtIn()
+	var problems []error
+	for _, language := range slices.Sorted(maps.Keys(extra)) {
+		for _, word := range extra[language] {
+			if err := k.addExtra(language, word); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(categories)) {
+		category := Category{ID: id, Kind: categories[id].Kind}
+		for _, name := range append([]string{id}, slices.Sorted(maps.Values(categories[id].Title))...) {
+			if err := k.addCategory(category, name); err != nil {
+				problems = append(problems, err)
+			}
+		}
+	}
+	if len(problems) > 0 {
+		return Keywords{}, errors.Join(problems...)
+	}
+	return k, nil
+}
+
+func builtIn() Keywords {
+	k := Keywords{words: map[string]keyword{}, categories: map[string]Category{}, polite: set(politeness), negations: set(negations), answers: set(answers)}
+	for _, v := range vocabularies() {
+		for _, word := range listed(v.stop) {
+			k.add(keyword{word: word, language: v.language, action: MatchStop})
+		}
+		for _, word := range listed(v.whole) {
+			k.add(keyword{word: word, language: v.language, action: MatchStop, whole: true})
+		}
+		for _, word := range listed(v.phrases) {
+			k.add(keyword{word: word, language: v.language, action: MatchStop, phrase: true})
+		}
+		for _, word := range listed(v.start) {
+			k.add(keyword{word: word, language: v.language, action: MatchStart})
+		}
+	}
+	return k
+}
+
+func set(words string) map[string]bool {
+	s := map[string]bool{}
+	for _, word := range listed(words) {
+		s[key(word)] = true
+	}
+	return s
+}
+
+// key is the folded text by which words are found.
+func key(text string) string {
+	return strings.ReplaceAll(string(fold(nil, text)), string(rune(hard)), string(rune(soft)))
+}
+
+// add lists a word, as it is and without the politeness around it, which messages lose too. A word that two lists share
+// is of neither's language, and stops wherever one of them says so.
+func (k *Keywords) add(word keyword) {
+	folded, bare := key(word.word), k.bare(word.word)
+	for _, found := range slices.Compact([]string{folded, bare}) {
+		listed, twice := k.words[found]
+		if !twice {
+			k.words[found] = word
+			continue
+		}
+		if listed.language != word.language {
+			listed.language = ""
+		}
+		listed.whole = listed.whole && word.whole
+		listed.phrase = listed.phrase && word.phrase
+		k.words[found] = listed
+	}
+}
+
+// bare is the key of a word without the politeness around it; "" when nothing else is left.
+func (k *Keywords) bare(word string) string {
+	m, ok := read(fold(nil, word))
+	if !ok {
+		return ""
+	}
+	if k.trim(&m); m.count() == 0 {
+		return ""
+	}
+	return string(m.all())
+}
+
+func (k *Keywords) addExtra(language, word string) error {
+	folded := key(word)
+	switch {
+	case language == "":
+		return fmt.Errorf("opt-out keyword %q: name its language", word)
+	case folded == "":
+		return fmt.Errorf("opt-out keyword %q: it has no letters or digits to recognise", word)
+	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxMessageWords:
+		return fmt.Errorf("opt-out keyword %q: at most %d words and %d bytes are recognised", word, maxMessageWords, maxMessageBytes)
+	case k.words[folded].action == MatchStart || k.words[k.bare(word)].action == MatchStart:
+		return fmt.Errorf("opt-out keyword %q: it is a word by which people start messages again; take another", word)
+	case k.bare(word) == "" || k.answers[folded]:
+		return fmt.Errorf("opt-out keyword %q: people say it out of politeness or in answer to other questions; take a longer phrase", word)
+	}
+	k.add(keyword{word: word, language: language, action: MatchStop})
+	return nil
+}
+
+func (k *Keywords) addCategory(category Category, name string) error {
+	folded := key(name)
+	if folded == "" || strings.Count(folded, " ") >= maxNameWords {
+		return nil // nobody writes that after a stop word; the page and the button are there
+	}
+	if other, found := k.categories[folded]; found && other.ID != category.ID {
+		return fmt.Errorf("category %q: %q also names category %q, so that nobody could stop one of them by name; rename one", category.ID, name, other.ID)
+	}
+	for stop := range k.words {
+		if whole, found := k.words[stop+" "+folded]; found && !whole.phrase {
+			return fmt.Errorf("category %q: %q stops everything, so that nobody could stop this category by its name %q; rename it", category.ID, whole.word, name)
+		}
+	}
+	k.categories[folded] = category
+	return nil
+}
+
+// Match says what an inbound text asks for. The whole message must be a keyword, apart from case, accents, punctuation,
+// emoji, look-alike letters and politeness around it; a message of up to four words with a stop word first or last, and
+// no negation, is near; anything longer is a conversation. Button payloads are for ParseStopButton, never for Match.
+func (k Keywords) Match(text string) Match {
+	if k.words == nil {
+		k = builtIn()
+	}
+	text = strings.TrimSpace(text)
+	if len(text) > maxMessageBytes {
+		return Match{}
+	}
+	var buffer [2 * maxMessageBytes]byte
+	m, ok := read(fold(buffer[:0], text))
+	if !ok || m.count() == 0 {
+		return Match{}
+	}
+	if found := k.exact(m.all()); found.Action != MatchNone {
+		return found
+	}
+	k.trim(&m)
+	if m.count() == 0 {
+		return Match{}
+	}
+	if found := k.exact(m.all()); found.Action != MatchNone {
+		return found
+	}
+	if found := k.repeated(&m); found.Action != MatchNone {
+		return found
+	}
+	if found := k.disguised(m.all()); found.Action != MatchNone {
+		return found
+	}
+	return k.near(&m)
+}
+
+// exact looks the whole text up, as a word, as a word and a category, and as a phrase.
+func (k Keywords) exact(folded []byte) Match {
+	word, found := k.words[string(folded)]
+	if found && !word.phrase {
+		return Match{Action: word.action, Word: word.word, Language: word.language}
+	}
+	if named := k.named(folded); named.Action != MatchNone {
+		return named
+	}
+	if found {
+		return Match{Action: word.action, Word: word.word, Language: word.language}
+	}
+	return Match{}
+}
+
+// named looks for a word followed by a category. After a word with other meanings it is near when the category is
+// marketing ("cancel offers"), and nothing when it is not ("cancel orders").
+func (k Keywords) named(folded []byte) Match {
+	for i, c := range folded {
+		if c != soft {
+			continue
+		}
+		word, found := k.words[string(folded[:i])]
+		if !found || word.phrase {
+			continue
+		}
+		category, found := k.categories[string(folded[i+1:])]
+		if !found {
+			continue
+		}
+		action := word.action
+		if word.whole && category.Kind != Marketing {
+			continue
+		}
+		if word.whole {
+			action = MatchNear
+		}
+		return Match{Action: action, Word: word.word, Language: word.language, Category: category.ID}
+	}
+	return Match{}
+}
+
+// repeated finds messages of nothing but stop words: "stop stop stop", "basta, stop".
+func (k Keywords) repeated(m *message) Match {
+	first := keyword{}
+	for i := m.first; i < m.last; i++ {
+		word, found := k.words[string(m.words(i, i+1))]
+		if !found || word.action != MatchStop || word.whole {
+			return Match{}
+		}
+		if i == m.first {
+			first = word
+		}
+	}
+	return Match{Action: MatchStop, Word: first.word, Language: first.language}
+}
+
+// disguised finds stop words spelled out or written with look-alike letters, which phones, jokes and filters produce.
+func (k Keywords) disguised(folded []byte) Match {
+	var buffer, second [2 * maxMessageBytes]byte
+	plain, other := latin(buffer[:0], folded)
+	for _, text := range [...][]byte{folded, plain} {
+		if joined, ok := spelled(second[:0], text); ok {
+			if word := k.words[string(joined)]; word.action == MatchStop {
+				return Match{Action: MatchStop, Word: word.word, Language: word.language}
+			}
+		}
+	}
+	if other {
+		if found := k.exact(plain); found.Action == MatchStop {
+			return found
+		}
+	}
+	return Match{}
+}
+
+// near finds a stop word at either end of a few words that do not deny it, and stop words shouted: "stoooop".
+func (k Keywords) near(m *message) Match {
+	if m.count() > maxNearWords {
+		return Match{}
+	}
+	var buffer [2 * maxMessageBytes]byte
+	if text, excited := calm(buffer[:0], m.all()); excited {
+		if word := k.words[string(text)]; word.action == MatchStop {
+			return Match{Action: MatchNear, Word: word.word, Language: word.language}
+		}
+	}
+	for n := m.count() - 1; n > 0; n-- {
+		if found := k.nearAt(m, m.first, m.first+n); found.Action != MatchNone {
+			return found
+		}
+		if found := k.nearAt(m, m.last-n, m.last); found.Action != MatchNone {
+			return found
+		}
+	}
+	return Match{}
+}
+
+func (k Keywords) nearAt(m *message, from, to int) Match {
+	word := k.words[string(m.words(from, to))]
+	if word.action != MatchStop || word.whole {
+		return Match{}
+	}
+	for i := m.first; i < m.last; i++ {
+		if (i < from || i >= to) && k.negations[string(m.words(i, i+1))] {
+			return Match{}
+		}
+	}
+	return Match{Action: MatchNear, Word: word.word, Language: word.language}
+}
+
+// trim takes politeness off both ends, and an answer before a comma.
+func (k Keywords) trim(m *message) {
+	for m.count() > 0 {
+		front, back := k.politeFront(m), k.politeBack(m)
+		if front+back == 0 {
+			return
+		}
+		m.first = min(m.first+front, m.last)
+		m.last = max(m.last-back, m.first)
+	}
+}
+
+const maxPoliteWords = 4
+
+func (k Keywords) politeFront(m *message) int {
+	if m.count() > 1 && m.ended[m.first+1] && k.answers[string(m.words(m.first, m.first+1))] {
+		return 1
+	}
+	for n := min(maxPoliteWords, m.count()); n > 0; n-- {
+		if k.polite[string(m.words(m.first, m.first+n))] {
+			return n
+		}
+	}
+	return 0
+}
+
+func (k Keywords) politeBack(m *message) int {
+	for n := min(maxPoliteWords, m.count()); n > 0; n-- {
+		if k.polite[string(m.words(m.last-n, m.last))] {
+			return n
+		}
+	}
+	return 0
+}
+
+// message is a folded text cut into words, of which those from first up to last count.
+type message struct {
+	text        []byte
+	start, end  [maxMessageWords]int
+	ended       [maxMessageWords]bool // a clause ended before the word
+	first, last int
+}
+
+// read cuts a folded text into words, with hard separators turned soft; ok is false when there are too many.
+func read(folded []byte) (m message, ok bool) {
+	m.text = folded
+	at, ended := 0, false
+	for i := 0; i <= len(folded); i++ {
+		if i < len(folded) && folded[i] != soft && folded[i] != hard {
+			continue
+		}
+		if i > at {
+			if m.last == maxMessageWords {
+				return message{}, false
+			}
+			m.start[m.last], m.end[m.last], m.ended[m.last] = at, i, ended
+			m.last++
+		}
+		if i < len(folded) {
+			ended = folded[i] == hard
+			folded[i] = soft
+		}
+		at = i + 1
+	}
+	return m, true
+}
+
+func (m *message) count() int { return m.last - m.first }
+
+func (m *message) all() []byte { return m.words(m.first, m.last) }
+
+func (m *message) words(from, to int) []byte { return m.text[m.start[from]:m.end[to-1]] }
+
+// stopButton begins the payload of every stop button.
+const stopButton = "permesso:stop:"
+
+// StopButtonPayload returns the payload that makes a quick reply the stop button of a campaign.
+func StopButtonPayload(campaign string) string { return stopButton + "v1:" + campaign }
+
+// ParseStopButton reads a button's payload; ok reports whether it is of a stop button. A stop button whose campaign cannot
+// be read, from another version, is still one: campaign is then "", and the stop is of everything.
+func ParseStopButton(payload string) (campaign string, ok bool) {
+	rest, ok := strings.CutPrefix(payload, stopButton)
+	if !ok {
+		return "", false
+	}
+	campaign, _ = strings.CutPrefix(rest, "v1:")
+	if campaign == rest {
+		return "", true
+	}
+	return campaign, true
+}
