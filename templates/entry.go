@@ -1,0 +1,9 @@
+package templates
+
+import "encoding/json"
+
+// Entry is one template as Meta lists it, raw and read.
+type Entry struct {
+	Raw      json.RawMessage
+	Template Template
+}
