@@ -1,0 +1,24 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/permesso/permesso/policy"
+)
+
+// Wants says what must be read beside a contact to judge them for this run.
+func (d *Draft) Wants(now time.Time) Want { return wantOf([]*Draft{d}, now) }
+
+// Explain judges one person as the planner does, and says what every rule answers. Of somebody who is no contact the zero
+// Subject is the right one: nothing is known of them.
+func (d *Draft) Explain(subject Subject, now time.Time) (policy.Decision, []policy.Judgement) {
+	matches := d.matches(&subject, now)
+	facts := d.facts(&subject, now)
+	facts.Message.InAudience = matches
+	return policy.Decide(d.Run.Frozen.Rules, facts), policy.Explain(d.Run.Frozen.Rules, facts)
+}
+
+// facts is everything that is known of one person and this run, for whoever asks policy.
+func (d *Draft) facts(subject *Subject, now time.Time) policy.Facts {
+	return policy.Facts{Now: laterOf(now, d.Run.FireAt), Ask: d.Run.Ask(), Person: subject.Person, Message: d.message(subject)}
+}

@@ -1,0 +1,309 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/permesso/permesso/templates"
+)
+
+// Slots keeps what is durable of schedules and runs. Every method is one transaction.
+type Slots interface {
+	// Mark returns since when a campaign's schedule has been judged; a new or edited schedule's mark is now.
+	Mark(ctx context.Context, campaignID, spec string, now time.Time) (since time.Time, err error)
+	// Advance moves the mark on to the last slot that was judged.
+	Advance(ctx context.Context, campaignID string, to time.Time) error
+	// CreateRun makes the run of an occurrence; created is false when there is one already.
+	CreateRun(ctx context.Context, run Run) (_ Run, created bool, err error)
+}
+
+// OpenRuns lists the runs of a campaign, or of all with "", that may still send.
+type OpenRuns interface {
+	OpenRuns(ctx context.Context, campaign string) ([]Run, error)
+}
+
+// Freeze makes the configuration that a run of the campaign keeps.
+type Freeze func(c Campaign) Frozen
+
+// Scheduler starts runs when their time comes.
+type Scheduler struct {
+	Slots Slots
+	Open  OpenRuns
+	// Campaigns returns the campaigns as configured now; Freeze what a run of one keeps.
+	Campaigns func() []Campaign
+	Freeze    Freeze
+	Logger    *slog.Logger
+}
+
+// wakeAtLeast bounds each sleep, so that a clock that was set, or a machine that slept, is noticed.
+const wakeAtLeast = 15 * time.Second
+
+// Run looks at every schedule until ctx is done. It sleeps until the next slot, at most 15 s, and believes the database's marks, never its own memory.
+func (s *Scheduler) Run(ctx context.Context) error {
+	for {
+		now := time.Now()
+		if err := s.Tick(ctx, now); err != nil && ctx.Err() == nil {
+			s.Logger.Error("schedules cannot be judged", "error", err)
+		}
+		timer := time.NewTimer(s.sleep(now))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+func (s *Scheduler) sleep(now time.Time) time.Duration {
+	sleep := wakeAtLeast
+	for _, c := range s.Campaigns() {
+		if c.Schedule == nil {
+			continue
+		}
+		next, err := c.Next(now, 1)
+		if err != nil || len(next) == 0 {
+			continue
+		}
+		sleep = min(sleep, next[0].At.Sub(now))
+	}
+	return max(sleep, 50*time.Millisecond)
+}
+
+// Tick judges every slot that has come since each campaign's mark. One campaign's trouble does not stop the others.
+func (s *Scheduler) Tick(ctx context.Context, now time.Time) error {
+	var failures []error
+	for _, c := range s.Campaigns() {
+		if c.Schedule == nil {
+			continue
+		}
+		if err := s.judge(ctx, c, now); err != nil {
+			failures = append(failures, fmt.Errorf("campaign %s: %w", c.ID, err))
+		}
+	}
+	return errors.Join(failures...)
+}
+
+func (s *Scheduler) judge(ctx context.Context, c Campaign, now time.Time) error {
+	since, err := s.Slots.Mark(ctx, c.ID, c.Schedule.spec(), now)
+	if err != nil {
+		return err
+	}
+	due, err := Due(c, since, now)
+	if err != nil {
+		return err
+	}
+	for _, slot := range due {
+		goOn, err := s.start(ctx, c, slot)
+		if err != nil || !goOn {
+			return err
+		}
+		if err := s.Slots.Advance(ctx, c.ID, slot.At); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// start makes the slot's run, started or missed. It reports false when the slot waits for the campaign's last run to end.
+func (s *Scheduler) start(ctx context.Context, c Campaign, slot DueOccurrence) (bool, error) {
+	run, err := NewRun(s.Freeze(c), slot.At)
+	if err != nil {
+		return false, err
+	}
+	run.Occurrence = string(slot.Local)
+	if slot.Missed != "" {
+		run.State, run.Why = Missed, slot.Missed
+	} else {
+		busy, err := s.Open.OpenRuns(ctx, c.ID)
+		if err != nil {
+			return false, err
+		}
+		if len(busy) > 0 && c.Schedule.Overlap == OverlapQueue {
+			return false, nil
+		}
+		if len(busy) > 0 {
+			run.State, run.Why = Missed, fmt.Sprintf("its run %s was not over yet (overlap: skip)", busy[0].ID)
+		}
+	}
+	run, created, err := s.Slots.CreateRun(ctx, run)
+	if err != nil || !created {
+		return err == nil, err
+	}
+	if run.State == Missed {
+		s.Logger.Warn("a slot is missed", "campaign", c.ID, "slot", run.Occurrence, "why", run.Why)
+		return true, nil
+	}
+	s.Logger.Info("a run starts", "campaign", c.ID, "run", run.ID, "slot", run.Occurrence)
+	return true, nil
+}
+
+// NewRun makes a run in planning, not stored yet. Its kind is the category's; the stricter kind of the template is judged at each message.
+func NewRun(frozen Frozen, fireAt time.Time) (Run, error) {
+	hash, err := frozen.Hash()
+	if err != nil {
+		return Run{}, err
+	}
+	c := frozen.Campaign
+	return Run{
+		CampaignID: c.ID, State: Planning, NumberID: c.Number, Category: c.Category, Kind: frozen.Rules.Categories[c.Category].Kind,
+		Priority: c.Priority, FireAt: fireAt, Frozen: frozen, ConfigHash: hash,
+	}, nil
+}
+
+// spec is the text by which an edited schedule is noticed.
+func (s Schedule) spec() string {
+	return fmt.Sprintf("%s|%s|%s|%s|%s", s.Cron, s.At.UTC().Format(time.RFC3339Nano), s.Zone, s.StartsAt.UTC().Format(time.RFC3339Nano), s.EndsAt.UTC().Format(time.RFC3339Nano))
+}
+
+// PlanStore is what planning needs of the store beside people and rows.
+type PlanStore interface {
+	People
+	Rows
+	// Planned notes that a run's last row is written.
+	Planned(ctx context.Context, runID string, plan Plan) error
+}
+
+// RunMover moves a run to another state, with a sentence that says why.
+type RunMover interface {
+	MoveRun(ctx context.Context, id string, to RunState, why string) error
+}
+
+// PlanLeases lets one process at a time plan a run; two would only do the same work twice.
+type PlanLeases interface {
+	Hold(ctx context.Context, key, holder string, span time.Duration) (held, taken bool, err error)
+	Release(ctx context.Context, key, holder string) error
+}
+
+// Planner writes the rows of runs that are in planning.
+type Planner struct {
+	Store     PlanStore
+	Open      OpenRuns
+	Move      RunMover
+	Leases    PlanLeases
+	Holder    string
+	Catalogue func(ctx context.Context) (templates.Catalogue, error)
+	// Rate is the messages per second of a number.
+	Rate   func(numberID string) float64
+	Logger *slog.Logger
+}
+
+// lookEvery is how soon a run that another process made is taken up.
+const lookEvery = 500 * time.Millisecond
+
+// Run plans whatever waits for it until ctx is done.
+func (p *Planner) Run(ctx context.Context) error {
+	for {
+		if err := p.Pass(ctx); err != nil && ctx.Err() == nil {
+			p.Logger.Error("runs cannot be planned", "error", err)
+		}
+		timer := time.NewTimer(lookEvery)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil
+		case <-timer.C:
+		}
+	}
+}
+
+// Pass plans, together, every run that waits for it and that no other process is planning.
+func (p *Planner) Pass(ctx context.Context) error {
+	open, err := p.Open.OpenRuns(ctx, "")
+	if err != nil {
+		return err
+	}
+	var mine []Run
+	for _, run := range open {
+		if run.State != Planning || !run.PlannedAt.IsZero() {
+			continue
+		}
+		held, _, err := p.Leases.Hold(ctx, planLease(run), p.Holder, planSpan)
+		if err != nil {
+			return err
+		}
+		if held {
+			mine = append(mine, run)
+		}
+	}
+	if len(mine) == 0 {
+		return nil
+	}
+	return p.Plan(ctx, mine)
+}
+
+const planSpan = 5 * time.Second
+
+func planLease(run Run) string { return "plan:" + run.ID }
+
+// Plan writes the rows of these runs, keeping their planning leases meanwhile. A run whose template Meta does not have, or has
+// paused or changed, pauses before anything is sent.
+func (p *Planner) Plan(ctx context.Context, runs []Run) error {
+	ctx, done := context.WithCancel(ctx)
+	defer done()
+	go p.renew(ctx, runs)
+	defer p.release(context.WithoutCancel(ctx), runs)
+
+	catalogue, err := p.Catalogue(ctx)
+	if err != nil {
+		return err
+	}
+	var drafts []*Draft
+	for _, run := range runs {
+		if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
+			p.Logger.Error("a run pauses before its first message", "run", run.ID, "error", err)
+			if err := p.Move.MoveRun(ctx, run.ID, Paused, err.Error()); err != nil {
+				return err
+			}
+			continue
+		}
+		draft, err := NewDraft(run, catalogue, p.Rate(run.NumberID))
+		if err != nil {
+			return err
+		}
+		drafts = append(drafts, draft)
+	}
+	if len(drafts) == 0 {
+		return nil
+	}
+	plans, err := MakePlans(ctx, p.Store, p.Store, drafts, time.Now())
+	if err != nil {
+		return err
+	}
+	for i, d := range drafts {
+		if err := p.Store.Planned(ctx, d.Run.ID, plans[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Planner) renew(ctx context.Context, runs []Run) {
+	ticker := time.NewTicker(planSpan / 5)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			for _, run := range runs {
+				if _, _, err := p.Leases.Hold(ctx, planLease(run), p.Holder, planSpan); err != nil && ctx.Err() == nil {
+					p.Logger.Warn("the planning lease is not renewed", "run", run.ID, "error", err)
+				}
+			}
+		}
+	}
+}
+
+func (p *Planner) release(ctx context.Context, runs []Run) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	for _, run := range runs {
+		if err := p.Leases.Release(ctx, planLease(run), p.Holder); err != nil {
+			p.Logger.Warn("the planning lease is not released", "run", run.ID, "error", err)
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package scheduler
+
+import (
+	"time"
+
+	"github.com/permesso/permesso/policy"
+)
+
+// Plan is what a run would do, or did at its first pass: Matched = Allowed + Deferred + Holdout + the sum of Denied.
+type Plan struct {
+	Campaign string                `json:"campaign"`
+	At       time.Time             `json:"at"`
+	Filter   string                `json:"filter"`
+	Matched  int                   `json:"matched"`
+	Allowed  int                   `json:"allowed"`
+	Deferred int                   `json:"deferred"`
+	Denied   map[policy.Reason]int `json:"denied"`
+	Holdout  int                   `json:"holdout"`
+	// FinishAt is when the last message would leave at the number's rate; zero when none would.
+	FinishAt time.Time `json:"finish_at,omitzero"`
+	// Hash names the plan: the frozen configuration, and who would get it.
+	Hash   string       `json:"hash"`
+	Sample []PlanSample `json:"sample"`
+}
+
+// PlanSample shows one of the first recipients.
+type PlanSample struct {
+	Phone    string     `json:"phone"`
+	Language string     `json:"language"`
+	DueAt    *time.Time `json:"due_at,omitempty"`
+	Text     string     `json:"text"`
+}
+
+// Row is the planner's word on one person of a run.
+type Row struct {
+	PersonID policy.PersonID
+	Decision policy.Decision
+}

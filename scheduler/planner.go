@@ -1,0 +1,290 @@
+package scheduler
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
+	"github.com/permesso/permesso/templates"
+)
+
+// People reads contacts with the facts about them, in key order.
+type People interface {
+	Range(ctx context.Context, after policy.PersonID, limit int, want Want) ([]Subject, error)
+}
+
+// Rows takes the planner's word on people, page by page.
+type Rows interface {
+	Enqueue(ctx context.Context, runID string, rows []Row) error
+}
+
+// Draft is one run on its way to a plan.
+type Draft struct {
+	Run       Run
+	audience  Audience
+	catalogue templates.Catalogue
+	binding   sender.Binding
+	rate      float64
+	testers   map[string]bool
+
+	plan  Plan
+	ahead int
+	last  time.Time // the latest deferral
+	sum   hash.Hash
+}
+
+// NewDraft reads the run's audience and binds its message where the catalogue allows it; what it does not allow becomes a reason per person.
+func NewDraft(run Run, catalogue templates.Catalogue, perSecond float64) (*Draft, error) {
+	audience, err := ParseAudience(run.Frozen.Campaign.Audience, run.Frozen.Attributes, run.Frozen.Segments)
+	if err != nil {
+		return nil, fmt.Errorf("campaign %s: audience: %w", run.CampaignID, err)
+	}
+	binding, err := sender.Bind(run.ForSender(), catalogue)
+	if err != nil {
+		binding = nil // decided per person: no_template, template_not_approved or missing_parameter
+	}
+	d := &Draft{Run: run, audience: audience, catalogue: catalogue, binding: binding, rate: perSecond, testers: map[string]bool{}}
+	for _, p := range run.Frozen.TestPhones {
+		d.testers[p] = true
+	}
+	return d, nil
+}
+
+// pageSize is how many people are read and judged together: large enough for range queries, small enough for memory.
+const pageSize = 10_000
+
+// MakePlans judges everybody for all drafts together, key range by key range, in order of priority: a campaign never takes a
+// slot of somebody's frequency cap that a higher one wants in the same tick. With rows it writes one row per person and
+// run as it goes; without, it only counts.
+func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, now time.Time) ([]Plan, error) {
+	slices.SortStableFunc(drafts, byPriority)
+	want := wantOf(drafts, now)
+	for _, d := range drafts {
+		d.begin()
+	}
+	pages := readAhead(ctx, people, want)
+	for page := range pages {
+		if page.err != nil {
+			return nil, fmt.Errorf("planning: %w", page.err)
+		}
+		if err := judgePage(ctx, rows, drafts, page.subjects, now); err != nil {
+			return nil, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("planning: %w", err)
+	}
+	plans := make([]Plan, len(drafts))
+	for i, d := range drafts {
+		plans[i] = d.finish(now)
+	}
+	return plans, nil
+}
+
+// byPriority orders runs: the higher priority, then the earlier fire time, then the id.
+func byPriority(a, b *Draft) int {
+	switch {
+	case a.Run.Priority != b.Run.Priority:
+		return b.Run.Priority - a.Run.Priority
+	case !a.Run.FireAt.Equal(b.Run.FireAt):
+		return a.Run.FireAt.Compare(b.Run.FireAt)
+	case a.Run.CampaignID < b.Run.CampaignID:
+		return -1
+	case a.Run.CampaignID > b.Run.CampaignID:
+		return 1
+	}
+	return 0
+}
+
+func wantOf(drafts []*Draft, now time.Time) Want {
+	want := Want{SendsSince: now}
+	for _, d := range drafts {
+		if !slices.Contains(want.Categories, d.Run.Category) {
+			want.Categories = append(want.Categories, d.Run.Category)
+		}
+		needs := d.audience.Needs()
+		want.Activity = want.Activity || needs.Sent || needs.Delivered || needs.Replied
+		want.Planning = append(want.Planning, d.Run.ID)
+		for _, c := range d.Run.Frozen.Rules.Caps {
+			if since := now.Add(-c.Per); since.Before(want.SendsSince) {
+				want.SendsSince = since
+			}
+		}
+	}
+	return want
+}
+
+type page struct {
+	subjects []Subject
+	err      error
+}
+
+// readAhead reads one page while the last one is judged.
+func readAhead(ctx context.Context, people People, want Want) <-chan page {
+	pages := make(chan page)
+	go func() {
+		defer close(pages)
+		var after policy.PersonID
+		for {
+			subjects, err := people.Range(ctx, after, pageSize, want)
+			if err == nil && len(subjects) == 0 {
+				return
+			}
+			select {
+			case pages <- page{subjects, err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+			after = subjects[len(subjects)-1].Contact.PersonID
+		}
+	}()
+	return pages
+}
+
+func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subject, now time.Time) error {
+	written := make([][]Row, len(drafts))
+	for i := range subjects {
+		subject := &subjects[i]
+		for k, d := range drafts {
+			if !d.matches(subject, now) {
+				continue
+			}
+			decision := d.judge(subject, now)
+			d.count(subject, decision)
+			written[k] = append(written[k], Row{PersonID: subject.Contact.PersonID, Decision: decision})
+		}
+	}
+	if rows == nil {
+		return nil
+	}
+	for k, d := range drafts {
+		if len(written[k]) == 0 {
+			continue
+		}
+		if err := rows.Enqueue(ctx, d.Run.ID, written[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *Draft) matches(subject *Subject, now time.Time) bool {
+	if d.Run.Test {
+		return d.testers[string(subject.Contact.Phone.Canonical())]
+	}
+	subject.Contact.ConsentAt = time.Time{}
+	if consent := subject.Person.Consents[d.Run.Category]; consent.Action == policy.Granted {
+		subject.Contact.ConsentAt = consent.At
+	}
+	return d.audience.Matches(subject.Contact, now)
+}
+
+// judge asks policy about one person, and books the slot that an admitted one takes for the campaigns after this one.
+func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
+	facts := d.facts(subject, now)
+	decision := policy.Decide(d.Run.Frozen.Rules, facts)
+	if decision.Verdict == policy.Deny {
+		return decision
+	}
+	d.ahead++
+	leaves := facts.Now
+	if decision.Verdict == policy.Defer {
+		leaves = decision.Until
+	} else if d.Run.FireAt.After(now) {
+		decision = policy.Decision{Verdict: policy.Defer, Until: d.Run.FireAt}
+	}
+	if !d.Run.Test {
+		subject.Person.Sends = append(subject.Person.Sends, policy.Send{At: leaves, Kind: d.Run.Kind, Category: d.Run.Category, Campaign: d.Run.CampaignID})
+	}
+	return decision
+}
+
+func laterOf(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// message is what is known of the message for this person.
+func (d *Draft) message(subject *Subject) policy.Message {
+	language := d.Run.Frozen.Campaign.Message.LanguageFor(subject.Contact.Language)
+	template, found := d.catalogue.Find(d.Run.Frozen.Campaign.Message.Template, language)
+	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead}
+	if bound, ok := d.binding[language]; ok {
+		_, m.MissingParameter = bound.Append(nil, subject.Contact)
+	} else if found {
+		m.MissingParameter = "the template's parameters differ from the campaign's"
+	}
+	return m
+}
+
+func (d *Draft) begin() {
+	d.plan = Plan{
+		Campaign: d.Run.CampaignID, At: d.Run.FireAt, Filter: d.audience.String(), Denied: map[policy.Reason]int{}, Sample: []PlanSample{},
+	}
+	if d.Run.Test {
+		d.plan.Filter = "test_phones"
+	}
+	d.ahead, d.sum = 0, sha256.New()
+	d.sum.Write([]byte(d.Run.ConfigHash))
+}
+
+const samples = 5
+
+func (d *Draft) count(subject *Subject, decision policy.Decision) {
+	d.plan.Matched++
+	switch {
+	case decision.Reason == policy.Holdout:
+		d.plan.Holdout++
+		return
+	case decision.Verdict == policy.Deny:
+		d.plan.Denied[decision.Reason]++
+		return
+	case decision.Verdict == policy.Defer && decision.Reason != "":
+		d.plan.Deferred++
+		d.last = laterOf(d.last, decision.Until)
+	default:
+		d.plan.Allowed++
+	}
+	d.sum.Write(subject.Contact.PersonID[:])
+	if len(d.plan.Sample) < samples {
+		d.plan.Sample = append(d.plan.Sample, d.sample(subject, decision))
+	}
+}
+
+func (d *Draft) sample(subject *Subject, decision policy.Decision) PlanSample {
+	language := d.Run.Frozen.Campaign.Message.LanguageFor(subject.Contact.Language)
+	s := PlanSample{Phone: string(subject.Contact.Phone), Language: language}
+	if decision.Verdict == policy.Defer {
+		s.DueAt = &decision.Until
+	}
+	if bound, ok := d.binding[language]; ok {
+		s.Text, _ = bound.Preview(subject.Contact)
+	}
+	return s
+}
+
+func (d *Draft) finish(now time.Time) Plan {
+	d.plan.Hash = hex.EncodeToString(d.sum.Sum(nil)[:16])
+	if n := d.plan.Allowed + d.plan.Deferred; n > 0 && d.rate > 0 {
+		start := laterOf(now, d.Run.FireAt)
+		seconds := math.Ceil(float64(n) / d.rate)
+		d.plan.FinishAt = laterOf(start.Add(time.Duration(seconds)*time.Second), d.last)
+	}
+	return d.plan
+}
+
+// ErrRefused says that a run may not start: its template is missing, not approved, or has other parameters.
+var ErrRefused = errors.New("the run is refused")
