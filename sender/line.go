@@ -1,0 +1,284 @@
+package sender
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/permesso/permesso/policy"
+)
+
+// line is a number's sending while its lease is held: feeds in, posts out, outcomes recorded.
+type line struct {
+	*Sender
+	pace  *pace
+	feeds map[string]*feed
+	order []*feed
+
+	jobs    chan job
+	ended   chan ended
+	posters atomic.Int64 // posters running
+	flying  atomic.Int64 // rows past the gate whose outcome is not recorded yet
+	working sync.WaitGroup
+
+	refreshAt time.Time
+	refresh   atomic.Bool
+	trouble   trouble
+	latency   atomic.Int64 // the shortest answer seen, in ns
+	mu        sync.Mutex   // guards pace.wire and pace.slow, told by posters
+}
+
+// job is one row past the gate.
+type job struct {
+	run     Run
+	person  policy.PersonID
+	attempt AttemptID
+	body    []byte
+	beginBy time.Time
+}
+
+type ended struct {
+	run     Run
+	outcome Outcome
+}
+
+const (
+	minPosters = 16
+	maxPosters = 512
+	// refreshEvery is how soon a new, paused or cancelled run is seen; the gate sees it at once anyway.
+	refreshEvery = 250 * time.Millisecond
+)
+
+func newLine(s *Sender) *line {
+	l := &line{Sender: s, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, jobs: make(chan job, 2*maxBatch), ended: make(chan ended, 4*maxBatch)}
+	return l
+}
+
+// run sends until ctx is done, then lets the posts on their way end and records them.
+func (l *line) run(ctx context.Context) {
+	recorded := make(chan struct{})
+	go func() { defer close(recorded); l.record(context.WithoutCancel(ctx)) }()
+	for ctx.Err() == nil {
+		if err := l.step(ctx); err != nil && ctx.Err() == nil {
+			l.log.Error("sending waits", "error", err)
+			l.resetFeeds()
+			pause(ctx, time.Second)
+		}
+	}
+	close(l.jobs)
+	if !within(drainFor, l.working.Wait) {
+		l.log.Warn("answers on their way were not waited for; their messages will be unknown", "count", l.flying.Load())
+		return
+	}
+	close(l.ended)
+	<-recorded
+}
+
+// within reports whether wait came back in time.
+func within(span time.Duration, wait func()) bool {
+	done := make(chan struct{})
+	go func() { defer close(done); wait() }()
+	timer := time.NewTimer(span)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return true
+	case <-timer.C:
+		return false
+	}
+}
+
+// step takes one batch from the feed with the highest priority that has rows, through tokens, gate and wire.
+func (l *line) step(ctx context.Context) error {
+	if err := l.refreshFeeds(ctx); err != nil {
+		return err
+	}
+	if wait := l.trouble.wait(time.Now()); wait > 0 {
+		pause(ctx, min(wait, refreshEvery))
+		return nil
+	}
+	f, err := l.nextFeed(ctx)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		pause(ctx, pollEvery/4)
+		return nil
+	}
+	if !l.room(ctx) {
+		return nil
+	}
+	l.mu.Lock()
+	l.pace.recover(time.Now())
+	n := l.pace.batch()
+	l.mu.Unlock()
+	if l.trouble.probing() {
+		n = 1
+	}
+	rows := f.take(n)
+	if err := l.pace.take(ctx, len(rows)); err != nil {
+		return nil // stopping: the rows carry no claim, they stay queued
+	}
+	return l.pass(ctx, f, rows)
+}
+
+// pass takes rows through the gate and hands those that may leave to the posters.
+func (l *line) pass(ctx context.Context, f *feed, rows []prepared) error {
+	gates := make([]GateRow, len(rows))
+	ids := newAttempts(len(rows))
+	for i := range rows {
+		rows[i].gate.AttemptID = ids[i]
+		gates[i] = rows[i].gate
+	}
+	began := time.Now()
+	answers, readAt, err := l.o.Ledger.Gate(ctx, f.run, gates)
+	if l.o.Observer != nil {
+		l.o.Observer.Gated(l.o.NumberID, answers, time.Since(began))
+	}
+	allowed := 0
+	for i, answer := range answers {
+		switch {
+		case answer.State == Sending:
+			allowed++
+			l.flying.Add(1)
+			l.jobs <- job{run: f.run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(f.run, l.o.Instance, ids[i]), beginBy: readAt.Add(beginWithin)}
+		case answer.State == Queued && answer.Decision.Verdict != policy.Defer:
+			// The run is paused, or the row could not be judged: read again later, lose nothing.
+			f.reset()
+			l.refresh.Store(true)
+		}
+	}
+	l.pace.giveBack(len(rows) - allowed)
+	l.morePosters()
+	return err
+}
+
+// room waits until the posters can begin another batch in time.
+func (l *line) room(ctx context.Context) bool {
+	for l.flying.Load() > 2*maxBatch || len(l.jobs) > maxBatch/2 {
+		if !pause(ctx, 2*time.Millisecond) {
+			return false
+		}
+	}
+	return true
+}
+
+// wanted is how many posters the rate needs: Little's law on the shortest answer seen, so that waiting for the processor does not add more.
+func (l *line) wanted() int64 {
+	shortest := time.Duration(l.latency.Load())
+	if shortest == 0 {
+		return minPosters
+	}
+	rate := min(l.o.PerSecond, 20000)
+	need := int64(rate*shortest.Seconds()*1.5) + minPosters
+	return min(need, maxPosters)
+}
+
+func (l *line) morePosters() {
+	for l.posters.Load() < min(l.wanted(), l.flying.Load()) {
+		l.posters.Add(1)
+		l.working.Go(l.poster)
+	}
+}
+
+func (l *line) poster() {
+	for j := range l.jobs {
+		began := time.Now()
+		// A stop must not cut an answer off: the client has its own bound.
+		result := l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
+		took := time.Since(began)
+		if shortest := l.latency.Load(); shortest == 0 || int64(took) < shortest {
+			l.latency.Store(int64(took))
+		}
+		if l.o.Observer != nil {
+			l.o.Observer.Attempted(l.o.NumberID, result, took)
+		}
+		l.ended <- ended{j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}}
+	}
+}
+
+func (l *line) resetFeeds() {
+	for _, f := range l.order {
+		f.reset()
+	}
+}
+
+// nextFeed fills feeds in order of priority and returns the first that has rows.
+func (l *line) nextFeed(ctx context.Context) (*feed, error) {
+	now := time.Now()
+	for _, f := range l.order {
+		if err := f.fill(ctx, l.o.Ledger, now); err != nil {
+			return nil, err
+		}
+		if len(f.rows) > 0 {
+			return f, nil
+		}
+	}
+	return nil, nil
+}
+
+// refreshFeeds looks which runs there are, and closes those that are over.
+func (l *line) refreshFeeds(ctx context.Context) error {
+	now := time.Now()
+	if now.Before(l.refreshAt) && !l.refresh.Swap(false) {
+		return nil
+	}
+	l.refreshAt = now.Add(refreshEvery)
+	runs, err := l.o.Runs.Active(ctx, l.o.NumberID)
+	if err != nil {
+		return err
+	}
+	known := l.feeds
+	l.feeds, l.order = make(map[string]*feed, len(runs)), l.order[:0]
+	for _, run := range runs {
+		f := known[run.ID]
+		if f == nil {
+			if f, err = l.open(ctx, run); err != nil {
+				return err
+			}
+			if f == nil {
+				continue
+			}
+		}
+		f.run = run
+		l.feeds[run.ID] = f
+		l.order = append(l.order, f)
+		if err := l.finish(ctx, f, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish closes a run of which nothing is left. What is left and waits for no time was missed by the feed: it reads again.
+func (l *line) finish(ctx context.Context, f *feed, now time.Time) error {
+	if !f.keysDone || len(f.rows) > 0 || l.flying.Load() > 0 || now.Before(f.finishAt) {
+		return nil
+	}
+	done, nextDue, err := l.o.Runs.Finish(ctx, f.run.ID)
+	if err != nil || done {
+		return err
+	}
+	f.finishAt = now.Add(2 * time.Second)
+	if nextDue.IsZero() {
+		f.reset()
+	} else if nextDue.After(f.finishAt) {
+		f.finishAt = nextDue
+	}
+	return nil
+}
+
+// open starts a run's feed; a run whose template no longer fits is paused instead.
+func (l *line) open(ctx context.Context, run Run) (*feed, error) {
+	binding, err := l.o.Bind(ctx, run)
+	if err == nil {
+		return &feed{run: run, binding: binding}, nil
+	}
+	if !errors.Is(err, ErrNoBinding) {
+		return nil, err
+	}
+	l.log.Error("a run pauses: its template does not fit", "run", run.ID, "error", err)
+	return nil, l.o.Runs.Pause(ctx, run, PauseTemplate, err.Error())
+}

@@ -1,0 +1,109 @@
+package sender
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// maxBatch bounds how many rows pass the gate together, whatever the rate.
+const maxBatch = 500
+
+// pace keeps one number under Meta's rate in every window of a second, not only on average: the limiter runs below the
+// limit by as much as a burst and the tokens left over from refused rows can add (docs/ARCHITECTURE.md, "Pacing").
+type pace struct {
+	limit   float64 // messages per second, as configured
+	limiter *rate.Limiter
+	burst   int
+	credit  int // tokens taken for rows that the gate then refused
+
+	slow     float64 // the share of the limit in use: below 1 after Meta asked to slow down
+	slowedAt time.Time
+	wire     wireRate
+}
+
+// newPace starts with an empty bucket: a takeover must not add a burst to what the last holder just sent.
+func newPace(limit float64, now time.Time) *pace {
+	p := &pace{limit: limit, slow: 1, burst: max(1, min(maxBatch, int(0.0075*limit)))}
+	p.limiter = rate.NewLimiter(p.allowed(), p.burst)
+	p.limiter.AllowN(now, p.burst)
+	return p
+}
+
+func (p *pace) allowed() rate.Limit {
+	full := 0.985 * p.limit
+	if p.limit >= 10 {
+		full = math.Min(full, p.limit-1.2)
+	} else {
+		full = 0.9 * p.limit
+	}
+	return rate.Limit(full * p.slow)
+}
+
+// batch is how many rows to gate next: at most the burst, and at most 100 ms of what the wire has been taking.
+func (p *pace) batch() int { return max(1, min(p.burst, p.wire.in(100*time.Millisecond))) }
+
+// take waits for the tokens of n rows. A cancelled wait means: do not send.
+func (p *pace) take(ctx context.Context, n int) error {
+	used := min(n, p.credit)
+	if err := p.limiter.WaitN(ctx, n-used); err != nil {
+		return err
+	}
+	p.credit -= used
+	return nil
+}
+
+// giveBack keeps the tokens of refused rows for the next batch.
+func (p *pace) giveBack(n int) { p.credit = min(p.burst, p.credit+n) }
+
+// slowDown lowers the rate after Meta said that it is too high, at most once a second, never below a tenth.
+func (p *pace) slowDown(now time.Time) {
+	if now.Sub(p.slowedAt) < time.Second {
+		return
+	}
+	p.slowedAt = now
+	p.slow = max(0.1, p.slow*0.7)
+	p.limiter.SetLimitAt(now, p.allowed())
+}
+
+// recover raises the rate again, a twentieth of the limit for each second in which Meta did not complain.
+func (p *pace) recover(now time.Time) {
+	if p.slow >= 1 || now.Sub(p.slowedAt) < time.Second {
+		return
+	}
+	p.slowedAt = now
+	p.slow = min(1, p.slow+0.05)
+	p.limiter.SetLimitAt(now, p.allowed())
+}
+
+// wireRate estimates how many posts end per second, so that no more pass the gate than can begin in time.
+type wireRate struct {
+	perSecond float64
+	count     int
+	since     time.Time
+}
+
+func (w *wireRate) ended(now time.Time, n int) {
+	if w.since.IsZero() {
+		w.since = now
+	}
+	w.count += n
+	span := now.Sub(w.since).Seconds()
+	if span < 0.05 {
+		return
+	}
+	measured := float64(w.count) / span
+	if w.perSecond == 0 {
+		w.perSecond = measured
+	}
+	w.perSecond += (measured - w.perSecond) * 0.5
+	w.count, w.since = 0, now
+}
+
+// in is how many posts end in a span; before anything was measured it is small.
+func (w *wireRate) in(span time.Duration) int {
+	const beginning = 32
+	return max(beginning, int(w.perSecond*span.Seconds()))
+}

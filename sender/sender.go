@@ -1,0 +1,158 @@
+package sender
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// Observer is told what happens, for metrics. Its methods must be fast and safe for many goroutines.
+type Observer interface {
+	Gated(numberID string, answers []GateAnswer, took time.Duration)
+	Attempted(numberID string, result Result, took time.Duration)
+}
+
+// Options are what a Sender works with. All but Observer are needed.
+type Options struct {
+	NumberID  string
+	PerSecond float64
+	// Holder names this process in the lease; Instance this installation in the callback.
+	Holder, Instance string
+	Client           Client
+	Ledger           Ledger
+	Runs             Runs
+	Leases           Leases
+	// Bind binds a run's message to the catalogue as it is now.
+	Bind     func(ctx context.Context, run Run) (Binding, error)
+	Logger   *slog.Logger
+	Observer Observer
+}
+
+// Sender sends the deliveries of one number: tokens first, then the gate, then the wire.
+type Sender struct {
+	o   Options
+	log *slog.Logger
+}
+
+// New makes a Sender; Run starts it.
+func New(o Options) *Sender {
+	return &Sender{o: o, log: o.Logger.With("number", o.NumberID)}
+}
+
+const (
+	leaseSpan  = 5 * time.Second
+	leaseRenew = time.Second
+	// leaseGrace is how long a lease that cannot be renewed is still used: less than leaseSpan by a renewal.
+	leaseGrace = 4 * time.Second
+	// beginWithin is how long after the gate's first read a POST may begin.
+	beginWithin = time.Second
+	// settleOwn is longer than any answer can take: what stands in sending since then has lost its outcome.
+	settleOwn = 45 * time.Second
+	// drainFor is how long a stopping sender waits for answers on their way.
+	drainFor = 15 * time.Second
+)
+
+// Run holds the number's lease and sends until ctx is done; then it waits for the answers on their way, records them and
+// releases the lease. It returns nil after such a stop.
+func (s *Sender) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		held, taken, err := s.o.Leases.Hold(ctx, s.o.NumberID, s.o.Holder, leaseSpan)
+		if err != nil && ctx.Err() == nil {
+			s.log.Error("the lease cannot be taken; nothing is sent", "error", err)
+		}
+		if !held {
+			pause(ctx, leaseRenew)
+			continue
+		}
+		if taken {
+			s.settle(ctx, leaseSpan)
+		}
+		s.hold(ctx)
+	}
+	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	if err := s.o.Leases.Release(release, s.o.NumberID, s.o.Holder); err != nil {
+		s.log.Warn("the lease was not released; the next process waits for its end", "error", err)
+	}
+	return nil
+}
+
+// hold sends while the lease is held.
+func (s *Sender) hold(ctx context.Context) {
+	held, lost := context.WithCancel(ctx)
+	var renewing sync.WaitGroup
+	renewing.Go(func() { defer lost(); s.renew(held) })
+	newLine(s).run(held)
+	lost()
+	renewing.Wait()
+}
+
+// renew keeps the lease, and settles what lost its outcome; it returns when the lease is lost or ctx is done.
+func (s *Sender) renew(ctx context.Context) {
+	renewed, settleAt := time.Now(), time.Now().Add(leaseSpan+leaseRenew)
+	for {
+		if !pause(ctx, leaseRenew) {
+			return
+		}
+		held, _, err := s.o.Leases.Hold(ctx, s.o.NumberID, s.o.Holder, leaseSpan)
+		switch {
+		case err == nil && !held:
+			s.log.Warn("another process holds the lease now")
+			return
+		case err == nil:
+			renewed = time.Now()
+		case time.Since(renewed) >= leaseGrace:
+			s.log.Error("the lease cannot be renewed; sending stops", "error", err)
+			return
+		}
+		if err == nil && time.Now().After(settleAt) {
+			settleAt = time.Now().Add(10 * time.Second)
+			s.settle(ctx, settleOwn)
+		}
+	}
+}
+
+func (s *Sender) settle(ctx context.Context, age time.Duration) {
+	n, err := s.o.Leases.Settle(ctx, s.o.NumberID, age)
+	if err != nil && ctx.Err() == nil {
+		s.log.Error("deliveries left in sending cannot be settled", "error", err)
+	}
+	if n > 0 {
+		s.log.Warn("messages whose answer was lost are unknown now; WhatsApp's own reports settle them", "count", n)
+	}
+}
+
+// pause waits; it reports false when ctx ended first.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-timer.C:
+		return true
+	}
+}
+
+// newAttempts makes n attempt ids.
+func newAttempts(n int) []AttemptID {
+	raw := make([]byte, 16*n)
+	_, _ = rand.Read(raw) // it never fails; it ends the program instead
+	ids := make([]AttemptID, n)
+	for i := range ids {
+		copy(ids[i][:], raw[16*i:])
+	}
+	return ids
+}
+
+// ErrNoBinding says that a run's template no longer fits; the run pauses.
+var ErrNoBinding = errors.New("the template does not fit the campaign")
+
+// why is the sentence kept with a paused run.
+func why(err *Error) string {
+	return fmt.Sprintf("Meta answered %s", err.Error())
+}
