@@ -1,0 +1,218 @@
+package imports
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/permesso/permesso/internal/phone"
+)
+
+// columns is what a kind of file has.
+type columns struct {
+	file     string // what the file holds: contacts
+	required []string
+	optional []string
+	others   bool // a column that is neither becomes an attribute
+}
+
+func (c columns) has(key string) bool {
+	return slices.Contains(c.required, key) || slices.Contains(c.optional, key)
+}
+
+// The columns that a file of rejected rows has besides those of the file that they come from.
+const (
+	rejectedLine   = "rejected_line"
+	rejectedReason = "rejected_reason"
+)
+
+// header is the first row, understood.
+type header struct {
+	comma      byte
+	mark       bool // the file begins with a byte order mark
+	names      []string
+	places     map[string]int // of the known columns
+	attributes []attributeColumn
+	unnamed    []int
+	own        []int // all columns but those that an earlier import added
+}
+
+type attributeColumn struct {
+	place int
+	name  string
+}
+
+// place returns where a known column is, -1 when the file does not have it.
+func (h header) place(key string) int {
+	if place, ok := h.places[key]; ok {
+		return place
+	}
+	return -1
+}
+
+// cell returns the text of a cell: without the guard of an export and without the space around it, "" for a column
+// that the file does not have.
+func cell(cells []string, place int) string {
+	if place < 0 {
+		return ""
+	}
+	return strings.TrimSpace(Unguard(cells[place]))
+}
+
+// open reads the file's encoding, its separator and its header. The reader stands behind the header then.
+func open(in io.Reader, c columns, region string) (header, *rowReader, error) {
+	file := bufio.NewReaderSize(in, sampleSize)
+	sample, err := file.Peek(sampleSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return header{}, nil, fmt.Errorf("reading the file: %w", err)
+	}
+	sample, mark := bytes.CutPrefix(sample, byteOrderMark)
+	if mark {
+		if _, err := file.Discard(len(byteOrderMark)); err != nil {
+			return header{}, nil, fmt.Errorf("reading the file: %w", err)
+		}
+	}
+	if err := checkEncoding(sample); err != nil {
+		return header{}, nil, err
+	}
+	r := &rowReader{in: file, comma: separator(sample)}
+	if mark {
+		r.read = int64(len(byteOrderMark))
+	}
+	first, err := r.next()
+	switch {
+	case errors.Is(err, io.EOF):
+		return header{}, nil, errEmpty
+	case err != nil:
+		return header{}, nil, fmt.Errorf("reading the header: %w", err)
+	case first.broken != "":
+		return header{}, nil, fmt.Errorf("the header, in line %d, cannot be read: %s", first.line, first.broken)
+	}
+	h, err := readHeader(first.cells, c, region)
+	if err != nil {
+		return header{}, nil, err
+	}
+	h.comma, h.mark = r.comma, mark
+	r.columns = len(h.names)
+	return h, r, nil
+}
+
+// separator returns the one of , ; and tab that splits the header best: into columns of which one is phone, and then
+// into most columns.
+func separator(sample []byte) byte {
+	best, most := byte(','), -1
+	for _, comma := range []byte{',', ';', '\t'} {
+		r := rowReader{in: bufio.NewReader(bytes.NewReader(sample)), comma: comma}
+		first, err := r.next()
+		if err != nil || first.broken != "" {
+			continue
+		}
+		score := len(first.cells)
+		if slices.ContainsFunc(first.cells, func(name string) bool { return columnKey(name) == "phone" }) {
+			score += len(sample)
+		}
+		if score > most {
+			best, most = comma, score
+		}
+	}
+	return best
+}
+
+// columnName and columnKey return a header's cell as it is shown and as it is compared.
+func columnName(cell string) string { return strings.TrimSpace(Unguard(cell)) }
+func columnKey(cell string) string  { return strings.ToLower(columnName(cell)) }
+
+func readHeader(cells []string, c columns, region string) (header, error) {
+	h := header{names: make([]string, len(cells)), places: map[string]int{}}
+	taken := map[string]int{} // what a column fills, to its place
+	var unknown []int
+	for i, text := range cells {
+		h.names[i] = columnName(text)
+		key := columnKey(text)
+		if key == rejectedLine || key == rejectedReason {
+			continue
+		}
+		h.own = append(h.own, i)
+		switch {
+		case key == "":
+			h.unnamed = append(h.unnamed, i)
+			continue
+		case c.has(key):
+			h.places[key] = i
+		case c.others:
+			key = attributeName(key)
+			h.attributes = append(h.attributes, attributeColumn{place: i, name: key})
+			key = "attributes." + key
+		default:
+			unknown = append(unknown, i)
+		}
+		if other, ok := taken[key]; ok {
+			if h.names[i] == h.names[other] {
+				return header{}, fmt.Errorf("the header names the column %s twice: remove or rename one of them", quoted(h.names[i]))
+			}
+			return header{}, fmt.Errorf("the columns %s and %s would both fill %s: remove or rename one of them", quoted(h.names[other]), quoted(h.names[i]), key)
+		}
+		taken[key] = i
+	}
+	if err := h.complete(c, region); err != nil {
+		return header{}, err
+	}
+	if len(unknown) > 0 {
+		return header{}, fmt.Errorf("a file of %s has no column %s: its columns are %s; remove or rename what is not among them",
+			c.file, h.quotedAll(unknown), strings.Join(slices.Concat(c.required, c.optional), ", "))
+	}
+	return h, nil
+}
+
+// complete refuses a header without a required column.
+func (h header) complete(c columns, region string) error {
+	var missing []string
+	for _, key := range c.required {
+		if _, ok := h.places[key]; !ok {
+			missing = append(missing, key)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	// A first row of numbers is quoted back nowhere: errors end in logs.
+	for _, name := range h.names {
+		if _, err := phone.Parse(name, region); err == nil {
+			return errors.New("the first row holds a phone number where the header should be: put a row above it that names the columns, phone among them")
+		}
+	}
+	all := make([]int, len(h.names))
+	for i := range all {
+		all[i] = i
+	}
+	return fmt.Errorf("the file has no column %s; its columns are %s: name the right one in the header, or check the separator", strings.Join(missing, " and no column "), h.quotedAll(all))
+}
+
+const columnsNamed = 20
+
+func (h header) quotedAll(places []int) string {
+	var out []string
+	for _, place := range places[:min(len(places), columnsNamed)] {
+		out = append(out, quoted(h.names[place]))
+	}
+	if more := len(places) - len(out); more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return strings.Join(out, ", ")
+}
+
+func quoted(name string) string { return fmt.Sprintf("%q", cut(name, 40)) }
+
+// attributeName returns the name under which a column's cells are kept and found by an audience filter.
+func attributeName(key string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '_'
+	}, strings.TrimPrefix(key, "attributes."))
+}
