@@ -51,7 +51,7 @@ var rooms = map[string]room{
 	"internal/report":  {imports: domain, forbids: sqlAndHTTP},
 	"internal/metrics": {imports: domain, forbids: sqlPackages},
 	"internal/console": {imports: with(domain, "internal/report"), forbids: sqlPackages},
-	"internal/imports": {imports: []string{"internal/phone", "policy"}, forbids: sqlAndHTTP},
+	"internal/imports": {imports: domain, forbids: sqlAndHTTP},
 	"internal/store":   {imports: with(domain, "internal/report", "migrations"), forbids: []string{"net/http"}},
 	"migrations":       {},
 

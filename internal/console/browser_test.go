@@ -1,0 +1,285 @@
+package console_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"image"
+	"image/png"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/log"
+	"github.com/chromedp/cdproto/runtime"
+	"github.com/chromedp/chromedp"
+
+	"github.com/permesso/permesso/internal/console"
+	"github.com/permesso/permesso/internal/report"
+	"github.com/permesso/permesso/sender"
+)
+
+var update = flag.Bool("update", false, "write docs/console.png, the picture in the README")
+
+// browser starts Chromium for a test, or returns nil and says so when there is none. Under make test there must be one.
+func browser(t *testing.T) context.Context {
+	t.Helper()
+	path := ""
+	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
+		if found, err := exec.LookPath(name); err == nil {
+			path = found
+			break
+		}
+	}
+	if path == "" {
+		if os.Getenv("PERMESSO_TEST_REQUIRED") == "1" {
+			t.Fatal("there is no Chromium here, and PERMESSO_TEST_REQUIRED=1 asks for it: apt-get install chromium")
+		}
+		t.Log("there is no Chromium here: what a browser sees was NOT tested. apt-get install chromium")
+		return nil
+	}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Flag("headless", true),
+		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
+		chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
+	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
+	t.Cleanup(cancel)
+	ctx, cancel := chromedp.NewContext(allocator)
+	t.Cleanup(func() {
+		_ = chromedp.Cancel(ctx) // waits until the browser has left its directory
+		cancel()
+	})
+	if err := chromedp.Do(ctx); err != nil {
+		t.Fatalf("starting Chromium: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// complaints gathers what the browser has against a page: console errors, exceptions, refused scripts and styles, failed requests.
+type complaints struct {
+	mu   sync.Mutex
+	said []string
+}
+
+func (c *complaints) add(format string, args ...any) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.said = append(c.said, fmt.Sprintf(format, args...))
+}
+
+func (c *complaints) all() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return append([]string(nil), c.said...)
+}
+
+func listen(t *testing.T, ctx context.Context) *complaints {
+	t.Helper()
+	c := &complaints{}
+	err := chromedp.Listen(ctx, func(event any) {
+		switch e := event.(type) {
+		case *log.EventEntryAdded:
+			c.add("%s %s: %s %s", e.Entry.Source, e.Entry.Level, e.Entry.Text, e.Entry.URL)
+		case *runtime.EventExceptionThrown:
+			c.add("exception: %s", e.ExceptionDetails.Text)
+		case *runtime.EventConsoleAPICalled:
+			c.add("console.%s with %d arguments", e.Type, len(e.Args))
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// look is one way to see a page.
+type look struct {
+	name          string
+	width, height int64
+	scheme        string
+}
+
+var looks = []look{{"1280-light", 1280, 800, "light"}, {"1280-dark", 1280, 800, "dark"}, {"360-light", 360, 760, "light"}, {"360-dark", 360, 760, "dark"}}
+
+func (l look) wear() chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetDeviceMetricsOverride, emulation.SetDeviceMetricsOverrideParams{Width: l.width, Height: l.height, DeviceScaleFactor: 1})
+		if err != nil {
+			return err
+		}
+		_, err = cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: l.scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}},
+		})
+		return err
+	})
+}
+
+func scripts(disabled bool) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: disabled})
+		return err
+	})
+}
+
+// in runs one step in the browser and returns what it found.
+func in[T any](t *testing.T, ctx context.Context, step chromedp.Action[T]) T {
+	t.Helper()
+	found, err := chromedp.Run(ctx, step)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+var pagesSeen = map[string]string{
+	"runs": "/", "run": "/runs/20261127-1700-k3f9xa", "log": "/log", "wrong": "/log?phone=12", "problem": "/nowhere", "none": "/?campaign=nobody-yet",
+}
+
+func TestBrowserShowsEveryPageWithoutComplaint(t *testing.T) {
+	ctx := browser(t)
+	if ctx == nil {
+		return
+	}
+	server := httptest.NewServer(console.New(optionsOf(aurora())))
+	t.Cleanup(server.Close)
+	for name, path := range pagesSeen {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := chromedp.NewContext(ctx)
+			defer cancel()
+			complaints := listen(t, ctx)
+			for _, l := range append(looks, look{"320-light", 320, 640, "light"}) {
+				in(t, ctx, chromedp.Steps(l.wear(), chromedp.Navigate(server.URL+path), chromedp.WaitReady(chromedp.CSS("main"))))
+				in(t, ctx, chromedp.Evaluate[bool](`document.querySelectorAll("tr:nth-child(1) details, tr:nth-child(4) details").forEach(d => d.open = true), true`))
+				wide, inner := in(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth")), in(t, ctx, chromedp.Evaluate[int]("window.innerWidth"))
+				if wide > inner {
+					t.Errorf("%s: the page is %d px wide in a window of %d: it scrolls sideways", l.name, wide, inner)
+				}
+				keep(t, name+"-"+l.name+".png", in(t, ctx, chromedp.FullScreenshot(100)))
+			}
+			for _, said := range complaints.all() {
+				if name != "wrong" && name != "problem" || !strings.Contains(said, "Failed to load resource") { // their 400 and 404
+					t.Errorf("the browser complains: %s", said)
+				}
+			}
+		})
+	}
+}
+
+// keep leaves a picture where `go test -artifacts` collects it, and checks that something is on it.
+func keep(t *testing.T, name string, picture []byte) {
+	t.Helper()
+	drawn, err := png.Decode(bytes.NewReader(picture))
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	if colours := coloursOf(drawn); colours < 5 {
+		t.Errorf("%s has %d colours: the page is bare of its styles", name, colours)
+	}
+	if err := os.WriteFile(filepath.Join(t.ArtifactDir(), name), picture, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func coloursOf(picture image.Image) int {
+	seen := map[[3]uint32]bool{}
+	bounds := picture.Bounds()
+	for y := bounds.Min.Y; y < bounds.Max.Y; y += 3 {
+		for x := bounds.Min.X; x < bounds.Max.X; x += 3 {
+			r, g, b, _ := picture.At(x, y).RGBA()
+			seen[[3]uint32{r, g, b}] = true
+		}
+	}
+	return len(seen)
+}
+
+func TestBrowserFiguresMoveAndSayWhenTheyDoNot(t *testing.T) {
+	ctx := browser(t)
+	if ctx == nil {
+		return
+	}
+	store := aurora()
+	calls := 0
+	store.onSummary = func(id string, s report.Summary) report.Summary {
+		if id == store.runs[0].ID {
+			calls++
+			s.States = map[sender.State]int{sender.Delivered: 1000 * calls, sender.Queued: 90000}
+		}
+		return s
+	}
+	server := httptest.NewServer(console.New(optionsOf(store)))
+	defer server.Close()
+	complaints := listen(t, ctx)
+	const figure = `document.querySelector("#live .figures").textContent`
+	in(t, ctx, chromedp.Steps(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(chromedp.CSS("#live"))))
+	first := in(t, ctx, chromedp.Evaluate[string](figure))
+	in(t, ctx, chromedp.Focus(chromedp.CSS("#live h3 a")))
+	in(t, ctx, chromedp.Poll[bool](fmt.Sprintf("%s !== %q", figure, first), chromedp.WithPollingInterval(100*time.Millisecond), chromedp.WithPollingTimeout(30*time.Second)))
+	focused := in(t, ctx, chromedp.Evaluate[string]("document.activeElement.id"))
+	if want := "link-" + store.runs[0].ID; focused != want {
+		t.Errorf("after the figures moved the keyboard is at %q, want %q", focused, want)
+	}
+	if said := complaints.all(); len(said) > 0 {
+		t.Errorf("the browser complains: %q", said)
+	}
+
+	server.CloseClientConnections()
+	server.Close()
+	in(t, ctx, chromedp.WaitVisible(chromedp.CSS("#stale")))
+	notice := in(t, ctx, chromedp.Text(chromedp.CSS("#stale")))
+	if !strings.Contains(notice, "Not live: no answer since") {
+		t.Errorf("the page says %q", notice)
+	}
+}
+
+func TestBrowserSearchesByKeyboardWithoutJavaScript(t *testing.T) {
+	ctx := browser(t)
+	if ctx == nil {
+		return
+	}
+	server := httptest.NewServer(console.New(optionsOf(aurora())))
+	defer server.Close()
+	in(t, ctx, chromedp.Steps(scripts(true), chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(chromedp.CSS("progress")),
+		chromedp.Click(chromedp.CSS(`nav a[href="/log"]`)), chromedp.WaitReady(chromedp.CSS("#phone")),
+		chromedp.SendKeys(chromedp.CSS("#phone"), "347 12 30000\r"), chromedp.WaitReady(chromedp.CSS(`.go a[href="/log"]`)), scripts(false)))
+	rows, states := in(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll("tbody tr").length`)), in(t, ctx, chromedp.Text(chromedp.CSS("tbody")))
+	if rows != 5 || !strings.Contains(states, "+393471230000") {
+		t.Errorf("the search shows %d rows: %s", rows, states)
+	}
+}
+
+// TestScreenshot draws the README's picture; with -update it keeps it.
+func TestScreenshot(t *testing.T) {
+	ctx := browser(t)
+	if ctx == nil {
+		return
+	}
+	server := httptest.NewServer(console.New(optionsOf(aurora())))
+	defer server.Close()
+	in(t, ctx, chromedp.Steps(look{"readme", 1280, 832, "light"}.wear(), chromedp.Navigate(server.URL+"/"), chromedp.WaitVisible(chromedp.CSS(".is-live .pulse"))))
+	picture := in(t, ctx, chromedp.CaptureScreenshot())
+	if len(picture) > 200_000 {
+		t.Errorf("the picture has %d bytes: too many for a README", len(picture))
+	}
+	keep(t, "console.png", picture)
+	if !*update {
+		return
+	}
+	const target = "../../docs/console.png"
+	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil && !errors.Is(err, os.ErrExist) {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(target, picture, 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
