@@ -1,0 +1,82 @@
+// Package metrics owns the figures that a monitoring system scrapes; no label ever carries a phone or a name.
+package metrics
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
+)
+
+// Metrics counts what the sender and the webhook do. It satisfies sender.Observer.
+type Metrics struct {
+	registry *prometheus.Registry
+	gated    *prometheus.CounterVec
+	gateTime *prometheus.HistogramVec
+	attempts *prometheus.CounterVec
+	wireTime *prometheus.HistogramVec
+	webhooks *prometheus.CounterVec
+	hookTime prometheus.Histogram
+}
+
+// New makes a registry of its own; nothing is global.
+func New() *Metrics {
+	buckets := []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	m := &Metrics{
+		registry: prometheus.NewRegistry(),
+		gated: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "permesso_gate_decisions_total",
+			Help: "Rows judged at the gate, by the state they went to and the reason."}, []string{"number", "state", "reason"}),
+		gateTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "permesso_gate_seconds", Help: "Time of one gate transaction.", Buckets: buckets}, []string{"number"}),
+		attempts: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "permesso_attempts_total",
+			Help: "Posts to the Graph API, by what became of them and Meta's error code."}, []string{"number", "fate", "code"}),
+		wireTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "permesso_attempt_seconds", Help: "Time of one post.", Buckets: buckets}, []string{"number"}),
+		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "permesso_webhooks_total", Help: "Webhook bodies answered, by HTTP status."}, []string{"status"}),
+		hookTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "permesso_webhook_seconds", Help: "Time from a webhook's arrival to its answer.", Buckets: buckets}),
+	}
+	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// Handler serves GET /metrics.
+func (m *Metrics) Handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}
+
+// Gated counts one gate transaction.
+func (m *Metrics) Gated(numberID string, answers []sender.GateAnswer, took time.Duration) {
+	type outcome struct {
+		state  sender.State
+		reason policy.Reason
+	}
+	counts := map[outcome]int{}
+	for _, a := range answers {
+		counts[outcome{a.State, a.Decision.Reason}]++
+	}
+	for o, n := range counts {
+		m.gated.WithLabelValues(numberID, string(o.state), string(o.reason)).Add(float64(n))
+	}
+	m.gateTime.WithLabelValues(numberID).Observe(took.Seconds())
+}
+
+// Attempted counts one post.
+func (m *Metrics) Attempted(numberID string, result sender.Result, took time.Duration) {
+	code := ""
+	if result.Err != nil {
+		code = strconv.Itoa(result.Err.Code)
+	}
+	m.attempts.WithLabelValues(numberID, result.Fate.String(), code).Inc()
+	m.wireTime.WithLabelValues(numberID).Observe(took.Seconds())
+}
+
+// Webhook counts one answer to a webhook.
+func (m *Metrics) Webhook(status int, took time.Duration) {
+	m.webhooks.WithLabelValues(strconv.Itoa(status)).Inc()
+	m.hookTime.Observe(took.Seconds())
+}

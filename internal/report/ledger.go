@@ -1,0 +1,67 @@
+package report
+
+import (
+	"time"
+
+	"github.com/permesso/permesso/policy"
+)
+
+// Time is a moment as permesso prints it: RFC 3339 in UTC with microseconds, always six digits, so that texts sort as times do.
+// With omitzero it is absent when it was not reached.
+type Time struct{ time.Time }
+
+const timeLayout = "2006-01-02T15:04:05.000000Z07:00"
+
+// String returns the printed form, "" for the zero Time.
+func (t Time) String() string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(timeLayout)
+}
+
+// MarshalText implements encoding.TextMarshaler, which CSV and XML use.
+func (t Time) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// MarshalJSON implements json.Marshaler; the zero Time is null.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte("null"), nil
+	}
+	return []byte(`"` + t.String() + `"`), nil
+}
+
+// Suppression is one stop of one person, of one scope and one origin: a line of `suppress list --json`.
+type Suppression struct {
+	Phone  string        `json:"phone"` // E.164; "" when only a user id is known, or after erasure
+	UserID string        `json:"user_id"`
+	Scope  policy.Scope  `json:"scope"`
+	Reason policy.Origin `json:"reason"` // who asked: keyword, button, page, meta_stop, meta_131050, operator, import
+	Source string        `json:"source"` // the inbound message's id, the file's source, or the operator's words
+	At     Time          `json:"at"`
+	// LiftedAt is when a stop that no longer holds was taken back.
+	LiftedAt Time `json:"lifted_at,omitzero"`
+	// Words are the reason in the file's or the operator's own words.
+	Words string `json:"-"`
+}
+
+// Consent is one event of a person's ledger, with all that proves it.
+type Consent struct {
+	Category   string        `json:"category"`
+	Action     policy.Action `json:"action"`
+	At         Time          `json:"at"` // when the person acted
+	Source     string        `json:"source"`
+	Wording    string        `json:"wording"`
+	Evidence   string        `json:"evidence"`
+	RecordedAt Time          `json:"recorded_at"`
+	Actor      string        `json:"actor"` // who recorded it
+}
+
+// Audit is one thing that an operator did. Subject is a person id, a run or a campaign, never a phone number.
+type Audit struct {
+	At      Time   `json:"at"`
+	Actor   string `json:"actor"`
+	Action  string `json:"action"`
+	Subject string `json:"subject"`
+	Details string `json:"details"`
+}

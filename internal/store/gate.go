@@ -1,0 +1,303 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
+)
+
+// Gate is the last judgement before the wire: in one transaction it takes the lock of each person, reads what may have
+// changed since the plan, decides, and moves every row. A row is answered Sending only when this attempt may be posted.
+// When a batch fails on data it is tried row by row, so that one bad row stops nobody else.
+func (s *Store) Gate(ctx context.Context, run sender.Run, rows []sender.GateRow) ([]sender.GateAnswer, time.Time, error) {
+	readAt := time.Now()
+	answers, err := s.gate(ctx, run, rows, believe)
+	if errors.Is(err, errNotQueued) {
+		readAt = time.Now()
+		answers, err = s.gate(ctx, run, rows, look)
+	}
+	if err == nil || len(rows) == 1 || ctx.Err() != nil || s.dialect.retryable(err) {
+		return answers, readAt, err
+	}
+	readAt = time.Now()
+	answers = make([]sender.GateAnswer, len(rows))
+	for i := range rows {
+		one, failure := s.gate(ctx, run, rows[i:i+1], look)
+		if failure != nil {
+			// Queued: nothing was written, nobody posts it.
+			answers[i] = sender.GateAnswer{State: sender.Queued}
+			err = failure
+			continue
+		}
+		answers[i], err = one[0], nil
+	}
+	return answers, readAt, err
+}
+
+// trust is how the gate learns where its rows stand.
+type trust bool
+
+const (
+	// believe takes the rows to be queued, as they were when they were read ahead; a row that is not shows when it does
+	// not move, and then nothing of the transaction holds.
+	believe trust = true
+	// look reads first where they stand.
+	look trust = false
+)
+
+// errNotQueued says that a row was not where the gate believed it to be.
+var errNotQueued = errors.New("a row moved before its gate")
+
+func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow, t trust) ([]sender.GateAnswer, error) {
+	var answers []sender.GateAnswer
+	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+		facts, err := s.gateFacts(ctx, tx, run, rows, t)
+		if err != nil {
+			return err
+		}
+		answers = judge(run, rows, facts)
+		return s.moveGated(ctx, tx, run, rows, answers, facts)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("gate of run %s: %w", run.ID, err)
+	}
+	return answers, nil
+}
+
+// gateFacts is what one gate transaction read.
+type gateFacts struct {
+	now      instant
+	open     bool // the run is planning or running, and nothing is halted
+	status   map[string]templateFact
+	people   map[policy.PersonID]*policy.Person
+	standing map[policy.PersonID]standing
+}
+
+type templateFact struct {
+	status string
+	kind   policy.Kind
+}
+
+// standing is where a row stood when the gate read it.
+type standing struct {
+	state   sender.State
+	attempt sender.AttemptID
+	had     bool
+}
+
+func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, t trust) (gateFacts, error) {
+	var b batch
+	f := gateFacts{people: make(map[policy.PersonID]*policy.Person, len(rows)), standing: make(map[policy.PersonID]standing, len(rows))}
+	for i := range rows {
+		b.row().bytes(rows[i].PersonID[:])
+		person := rows[i].Person
+		person.Suppressions, person.Consents, person.Sends = nil, map[string]policy.Consent{}, nil
+		person.SuppressionsRead, person.ConsentsRead, person.SendsRead = false, false, false
+		f.people[rows[i].PersonID] = &person
+	}
+	ids := b.json()
+	var err error
+	if f.now, err = s.dialect.now(ctx, tx); err != nil {
+		return f, fmt.Errorf("reading the clock: %w", err)
+	}
+	for _, read := range []func() error{
+		func() error { return s.lockPeople(ctx, tx, ids, &f) },
+		func() error { return s.readRun(ctx, tx, run, &f) },
+		func() error { return s.readStanding(ctx, tx, run, rows, t, &f) },
+		func() error { return s.readSuppressions(ctx, tx, ids, f.people) },
+		func() error { return s.readConsents(ctx, tx, ids, run.Ask.Category, f.people) },
+		func() error { return s.readSends(ctx, tx, ids, f.now.time().Add(-longestCap(run.Rules)), f.people) },
+	} {
+		if err := read(); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// lockPeople takes the lock rows first: from here on no stop and no other gate of these people can commit before this one.
+func (s *Store) lockPeople(ctx context.Context, tx *sqlx.Tx, ids string, f *gateFacts) error {
+	var locked []personRow
+	if err := tx.SelectContext(ctx, &locked, s.queries.lock, ids, f.now); err != nil {
+		return fmt.Errorf("locking persons: %w", err)
+	}
+	for _, r := range locked {
+		if person := f.people[policy.PersonID(r.PersonID)]; person != nil {
+			r.tell(person)
+		}
+	}
+	return nil
+}
+
+// personRow is what persons holds that a decision needs.
+type personRow struct {
+	PersonID      []byte        `db:"person_id"`
+	ReviewAt      sql.NullInt64 `db:"review_at"`
+	CooldownUntil sql.NullInt64 `db:"cooldown_until"`
+	Strikes       int           `db:"strikes"`
+}
+
+// strikesUnreachable is how many undeliverable messages make a person unreachable (graph-api §2.4, 131026: 2 to 3 in separate campaigns).
+const strikesUnreachable = 3
+
+func (r personRow) tell(person *policy.Person) {
+	person.OptOutReview = r.ReviewAt.Valid
+	person.CooldownUntil = whenever(r.CooldownUntil)
+	person.Unreachable = r.Strikes >= strikesUnreachable
+}
+
+func (s *Store) readRun(ctx context.Context, tx *sqlx.Tx, run sender.Run, f *gateFacts) error {
+	var row struct {
+		State  scheduler.RunState `db:"state"`
+		Halted sql.NullInt64      `db:"halted_at"`
+	}
+	err := tx.GetContext(ctx, &row, "SELECT r.state, i.halted_at FROM runs r CROSS JOIN instance i WHERE r.run_id = $1", run.ID)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("reading the run: %w", err)
+	}
+	f.open = err == nil && !row.Halted.Valid && (row.State == scheduler.Running || row.State == scheduler.Planning)
+	f.status, err = s.templateFacts(ctx, tx, run.Message.Template)
+	return err
+}
+
+func (s *Store) readStanding(ctx context.Context, tx *sqlx.Tx, run sender.Run, gates []sender.GateRow, t trust, f *gateFacts) error {
+	if t == believe && f.open {
+		for i := range gates {
+			f.standing[gates[i].PersonID] = standing{state: sender.Queued}
+		}
+		return nil
+	}
+	var rows []struct {
+		PersonID  []byte       `db:"person_id"`
+		State     sender.State `db:"state"`
+		AttemptID []byte       `db:"attempt_id"`
+	}
+	var b batch
+	for i := range gates {
+		b.row().str(run.ID).bytes(gates[i].PersonID[:])
+	}
+	if err := tx.SelectContext(ctx, &rows, s.queries.gateRows, b.json()); err != nil {
+		return fmt.Errorf("reading deliveries: %w", err)
+	}
+	for _, r := range rows {
+		at := standing{state: r.State}
+		if len(r.AttemptID) == len(at.attempt) {
+			at.attempt, at.had = sender.AttemptID(r.AttemptID), true
+		}
+		f.standing[policy.PersonID(r.PersonID)] = at
+	}
+	return nil
+}
+
+// longestCap is how far back sends still matter.
+func longestCap(rules policy.Rules) time.Duration {
+	longest := time.Duration(0)
+	for _, c := range rules.Caps {
+		longest = max(longest, c.Per)
+	}
+	return longest
+}
+
+func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnswer {
+	answers := make([]sender.GateAnswer, len(rows))
+	for i, row := range rows {
+		at := f.standing[row.PersonID]
+		switch {
+		case at.state == sender.Sending && at.had && at.attempt == row.AttemptID:
+			// This very gate committed before and its answer was lost.
+			answers[i] = sender.GateAnswer{State: sender.Sending, Decision: policy.Decision{Verdict: policy.Allow}}
+			continue
+		case at.state == sender.Sending:
+			// Another attempt's: to answer with the row's state would let it be posted twice.
+			answers[i] = sender.GateAnswer{}
+			continue
+		case at.state != sender.Queued || !f.open:
+			answers[i] = sender.GateAnswer{State: at.state}
+			continue
+		}
+		template, found := f.status[languageKey(row.Language)]
+		decision := policy.Decide(run.Rules, policy.Facts{
+			Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID],
+			Message: policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.status, TemplateKind: template.kind, MissingParameter: row.Missing},
+		})
+		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
+	}
+	return answers
+}
+
+// landing is the state that a decision leads a queued row to.
+func landing(d policy.Decision) sender.State {
+	switch {
+	case d.Verdict == policy.Allow:
+		return sender.Sending
+	case d.Verdict == policy.Defer:
+		return sender.Queued
+	case d.Reason.Expires():
+		return sender.Expired
+	}
+	return sender.Skipped
+}
+
+func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, f gateFacts) error {
+	var allow, refuse, wait batch
+	for i, row := range rows {
+		at, answer := f.standing[row.PersonID], answers[i]
+		if at.state != sender.Queued || !f.open {
+			continue
+		}
+		switch {
+		case answer.State == sender.Sending:
+			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language)
+		case answer.State == sender.Queued:
+			wait.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).str(string(answer.Decision.Reason)).num(int64(soonest(answer.Decision.Until, f.now)))
+		default:
+			refuse.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).str(string(answer.State)).str(string(answer.Decision.Reason))
+		}
+	}
+	for _, move := range []struct {
+		query string
+		rows  *batch
+	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {
+		if err := moveAll(ctx, tx, move.query, move.rows, f.now); err != nil {
+			return err
+		}
+	}
+	if allow.rows == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE runs SET started_at = $2 WHERE run_id = $1 AND started_at IS NULL", run.ID, f.now)
+	if err != nil {
+		return fmt.Errorf("noting the start: %w", err)
+	}
+	return nil
+}
+
+// moveAll moves every row of the batch, or none of the transaction.
+func moveAll(ctx context.Context, tx *sqlx.Tx, query string, rows *batch, now instant) error {
+	if rows.rows == 0 {
+		return nil
+	}
+	done, err := tx.ExecContext(ctx, query, rows.json(), now)
+	if err != nil {
+		return fmt.Errorf("moving rows: %w", err)
+	}
+	moved, err := done.RowsAffected()
+	if err != nil {
+		return fmt.Errorf("moving rows: %w", err)
+	}
+	if int(moved) != rows.rows {
+		return fmt.Errorf("%w: %d of %d were still queued", errNotQueued, moved, rows.rows)
+	}
+	return nil
+}
+
+// soonest is the instant of a deferral's end, never before now: a row must not look due before it is.
+func soonest(until time.Time, now instant) instant { return max(at(until), now+1) }

@@ -1,0 +1,386 @@
+package store
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
+)
+
+// heard is one report about a message: an answer to our POST or a status webhook. Both go through the same lattice.
+type heard struct {
+	attempt *sender.AttemptID // nil when only the wamid is known
+	wamid   string
+	state   sender.State
+	at      instant // by Meta's clock
+	heardAt instant // by ours
+	err     *sender.Error
+	pricing *sender.Pricing
+	status  *sender.Status // the webhook's own words, kept when no delivery is found
+}
+
+// deliveryRow is where a reported delivery stands.
+type deliveryRow struct {
+	RunID     string       `db:"run_id"`
+	PersonID  []byte       `db:"person_id"`
+	State     sender.State `db:"state"`
+	WAMID     *string      `db:"wamid"`
+	AttemptID []byte       `db:"attempt_id"`
+	Attempts  int          `db:"attempts"`
+}
+
+type deliveryKey struct {
+	run    string
+	person policy.PersonID
+}
+
+// change is everything that a batch of reports does to one delivery.
+type change struct {
+	key                                     deliveryKey
+	was, state                              sender.State
+	wamid                                   string
+	known                                   bool // its message id is on record
+	accepted, sent, delivered, read, failed instant
+	err                                     *sender.Error
+	pricing                                 *sender.Pricing
+}
+
+// applyHeard moves the deliveries that the reports are about; it returns the reports that match none, and the persons whom a report stopped.
+// Another process may move a row between our reading and writing: then the whole transaction is undone and done again. To
+// read and apply once more within it would take our own half of the writing for what stood there before, and forget its consequences.
+func (s *Store) applyHeard(ctx context.Context, tx *sqlx.Tx, now instant, reports []heard) (unmatched []heard, stopped []policy.PersonID, err error) {
+	changes, strangers, err := s.changesOf(ctx, tx, reports)
+	if err != nil {
+		return nil, nil, err
+	}
+	complete, err := s.writeChanges(ctx, tx, now, changes)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !complete {
+		return nil, nil, fmt.Errorf("applying %d reports: %w", len(reports), errOvertaken)
+	}
+	stopped, err = s.consequences(ctx, tx, now, changes)
+	return strangers, stopped, err
+}
+
+func (s *Store) changesOf(ctx context.Context, tx *sqlx.Tx, reports []heard) ([]*change, []heard, error) {
+	byAttempt, byWAMID, err := s.findReported(ctx, tx, reports)
+	if err != nil {
+		return nil, nil, err
+	}
+	found := map[deliveryKey]*change{}
+	var strangers []heard
+	var changes []*change
+	for _, h := range reports {
+		row, ok := deliveryRow{}, false
+		if h.attempt != nil {
+			row, ok = byAttempt[*h.attempt]
+		}
+		if !ok && h.wamid != "" {
+			row, ok = byWAMID[h.wamid]
+		}
+		if !ok {
+			strangers = append(strangers, h)
+			continue
+		}
+		key := deliveryKey{row.RunID, policy.PersonID(row.PersonID)}
+		c := found[key]
+		if c == nil {
+			c = &change{key: key, was: row.State, state: row.State, known: row.WAMID != nil}
+			found[key] = c
+			changes = append(changes, c)
+		}
+		c.hear(h)
+	}
+	slices.SortFunc(changes, func(a, b *change) int {
+		if order := strings.Compare(a.key.run, b.key.run); order != 0 {
+			return order
+		}
+		return bytes.Compare(a.key.person[:], b.key.person[:])
+	})
+	return changes, strangers, nil
+}
+
+func (s *Store) findReported(ctx context.Context, tx *sqlx.Tx, reports []heard) (map[sender.AttemptID]deliveryRow, map[string]deliveryRow, error) {
+	var attempts, wamids batch
+	for _, h := range reports {
+		if h.attempt != nil {
+			attempts.row().bytes(h.attempt[:])
+		}
+		if h.wamid != "" && (h.attempt == nil || h.status != nil) {
+			wamids.row().str(h.wamid)
+		}
+	}
+	byAttempt, byWAMID := make(map[sender.AttemptID]deliveryRow, attempts.rows), make(map[string]deliveryRow, wamids.rows)
+	var rows []deliveryRow
+	if attempts.rows > 0 {
+		if err := tx.SelectContext(ctx, &rows, s.queries.statusByAttempt, attempts.json()); err != nil {
+			return nil, nil, fmt.Errorf("finding deliveries by callback: %w", err)
+		}
+		for _, r := range rows {
+			byAttempt[sender.AttemptID(r.AttemptID)] = r
+		}
+	}
+	if wamids.rows > 0 && len(byAttempt) < len(reports) {
+		rows = nil
+		if err := tx.SelectContext(ctx, &rows, s.queries.statusByWAMID, wamids.json()); err != nil {
+			return nil, nil, fmt.Errorf("finding deliveries by message id: %w", err)
+		}
+		for _, r := range rows {
+			byWAMID[*r.WAMID] = r
+		}
+	}
+	return byAttempt, byWAMID, nil
+}
+
+// hear folds one report into the change.
+func (c *change) hear(h heard) {
+	if c.state == sender.Queued && h.state != sender.Failed {
+		// It was given back as surely unwritten, and yet Meta has it: believe Meta.
+		c.state = sender.Sending
+	}
+	c.state = c.state.Heard(h.state)
+	if h.wamid != "" {
+		c.wamid = h.wamid
+	}
+	if h.state != sender.Failed || h.status != nil {
+		// Only what was accepted is reported later; a refusal at once was not.
+		c.accepted = earliest(c.accepted, h.heardAt)
+	}
+	switch h.state {
+	case sender.Sent:
+		c.sent = earliest(c.sent, h.at)
+	case sender.Delivered:
+		c.delivered = earliest(c.delivered, h.at)
+	case sender.Read:
+		c.read = earliest(c.read, h.at)
+	case sender.Failed:
+		c.failed = earliest(c.failed, h.at)
+		c.err = h.err
+	}
+	if h.pricing != nil {
+		c.pricing = h.pricing
+	}
+}
+
+func earliest(a, b instant) instant {
+	if a == 0 || b < a {
+		return b
+	}
+	return a
+}
+
+// writeChanges writes the changes where the rows still stand as they were read; complete is false when one does not.
+func (s *Store) writeChanges(ctx context.Context, tx *sqlx.Tx, now instant, changes []*change) (complete bool, err error) {
+	if len(changes) == 0 {
+		return true, nil
+	}
+	var b, messages batch
+	for _, c := range changes {
+		b.row().str(c.key.run).bytes(c.key.person[:]).str(string(c.was)).str(string(c.state)).strOrNull(c.wamid)
+		c.addStatus(&b)
+		if c.wamid != "" && !c.known {
+			messages.row().str(c.wamid).str(c.key.run).bytes(c.key.person[:])
+		}
+	}
+	if err := s.addMessages(ctx, tx, &messages); err != nil {
+		return false, err
+	}
+	done, err := tx.ExecContext(ctx, s.queries.applyStatus, b.json(), now)
+	if err != nil {
+		return false, fmt.Errorf("updating deliveries: %w", err)
+	}
+	written, err := done.RowsAffected()
+	if err != nil {
+		return false, fmt.Errorf("updating deliveries: %w", err)
+	}
+	return int(written) == len(changes), nil
+}
+
+// addMessages notes which deliveries messages belong to.
+func (s *Store) addMessages(ctx context.Context, tx *sqlx.Tx, messages *batch) error {
+	if messages.rows == 0 {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, s.queries.addMessages, messages.json()); err != nil {
+		return fmt.Errorf("noting message ids: %w", err)
+	}
+	return nil
+}
+
+func (c *change) addStatus(b *batch) {
+	b.when(c.accepted).when(c.sent).when(c.delivered).when(c.read).when(c.failed)
+	if c.err != nil {
+		b.num(int64(c.err.Code)).str(c.err.Title).str(c.err.Details)
+	} else {
+		b.null().null().null()
+	}
+	if c.pricing == nil {
+		b.null().null().null()
+		return
+	}
+	switch billable := c.pricing.Billable; {
+	case billable == nil:
+		b.null()
+	case *billable:
+		b.num(1)
+	default:
+		b.num(0)
+	}
+	b.strOrNull(c.pricing.Category).strOrNull(c.pricing.Model)
+}
+
+// cooldown is how long Meta asks to leave a person alone after 131049 (Meta, "Per-user marketing template message limits", read 2026-09-11).
+const cooldown = 24 * time.Hour
+
+// consequences are what a failure means beyond its own delivery, once, when the delivery first becomes failed.
+func (s *Store) consequences(ctx context.Context, tx *sqlx.Tx, now instant, changes []*change) (stopped []policy.PersonID, err error) {
+	var cool, strike batch
+	for _, c := range changes {
+		if c.err != nil && c.err.Reaction == sender.Suppress {
+			stopped = append(stopped, c.key.person)
+		}
+		if c.err == nil || c.state != sender.Failed || c.was == sender.Failed {
+			continue
+		}
+		switch c.err.Reaction {
+		case sender.Cooldown:
+			cool.row().bytes(c.key.person[:]).num(int64(at(max(now, c.failed).time().Add(cooldown))))
+		case sender.Undeliverable:
+			strike.row().bytes(c.key.person[:])
+		case sender.Suppress:
+			act := policy.Act{Kind: policy.ActStop, Scope: policy.ScopeKind(policy.Marketing), Origin: policy.OriginMeta1050, At: cmp.Or(c.failed, now).time(), MessageID: c.wamid}
+			people := []policy.PersonID{c.key.person}
+			if err := s.lockPersons(ctx, tx, now, people); err != nil {
+				return nil, err
+			}
+			if err := s.suppressPersons(ctx, tx, now, act, people, nil); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if cool.rows > 0 {
+		if _, err := tx.ExecContext(ctx, s.queries.cooldown, cool.json()); err != nil {
+			return nil, fmt.Errorf("noting Meta's cooldown: %w", err)
+		}
+	}
+	if strike.rows > 0 {
+		if _, err := tx.ExecContext(ctx, s.queries.strike, strike.json()); err != nil {
+			return nil, fmt.Errorf("counting undeliverable messages: %w", err)
+		}
+	}
+	return stopped, nil
+}
+
+// parseCallback reads the attempt out of our callback text; ok is false for texts that are not of this instance.
+func (s *Store) parseCallback(text string) (sender.AttemptID, bool) {
+	var id sender.AttemptID
+	rest, ok := strings.CutPrefix(text, "1:"+s.instance+":")
+	if !ok || len(rest) != 2*len(id) {
+		return id, false
+	}
+	if _, err := hex.Decode(id[:], []byte(rest)); err != nil {
+		return id, false
+	}
+	return id, true
+}
+
+func (s *Store) heardStatus(status sender.Status, now instant) heard {
+	h := heard{heardAt: now, wamid: status.WAMID, state: status.State, at: at(status.At), err: status.Err, pricing: status.Pricing, status: &status}
+	if id, ok := s.parseCallback(status.Callback); ok {
+		h.attempt = &id
+	}
+	return h
+}
+
+// keepEarly stores statuses whose message is not known yet.
+func (s *Store) keepEarly(ctx context.Context, tx *sqlx.Tx, now instant, strangers []heard) error {
+	var b batch
+	for _, h := range strangers {
+		if h.status == nil || h.wamid == "" {
+			continue
+		}
+		text, err := json.Marshal(h.status)
+		if err != nil {
+			return fmt.Errorf("keeping an early status: %w", err)
+		}
+		b.row().str(h.wamid).str(string(h.state)).num(int64(h.at)).str(string(text))
+	}
+	if b.rows == 0 {
+		return nil
+	}
+	if _, err := tx.ExecContext(ctx, s.queries.keepEarly, b.json(), now); err != nil {
+		return fmt.Errorf("keeping early statuses: %w", err)
+	}
+	return nil
+}
+
+// applyEarly applies the statuses that waited for these message ids.
+func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids *batch) error {
+	if wamids.rows == 0 {
+		return nil
+	}
+	var waiting bool
+	if err := tx.GetContext(ctx, &waiting, "SELECT EXISTS (SELECT 1 FROM early_statuses)"); err != nil {
+		return fmt.Errorf("reading early statuses: %w", err)
+	}
+	if !waiting {
+		return nil
+	}
+	ids := wamids.json()
+	var texts []string
+	if err := tx.SelectContext(ctx, &texts, s.queries.earlyFor, ids); err != nil {
+		return fmt.Errorf("reading early statuses: %w", err)
+	}
+	if len(texts) == 0 {
+		return nil
+	}
+	reports := make([]heard, 0, len(texts))
+	for _, text := range texts {
+		var status sender.Status
+		if err := json.Unmarshal([]byte(text), &status); err != nil {
+			return fmt.Errorf("reading an early status: %w", err)
+		}
+		reports = append(reports, s.heardStatus(status, now))
+	}
+	if _, _, err := s.applyHeard(ctx, tx, now, reports); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, s.queries.dropEarly, ids); err != nil {
+		return fmt.Errorf("clearing early statuses: %w", err)
+	}
+	return nil
+}
+
+// ReplayEarly applies early statuses whose message has become known since; the two writes may have passed each other.
+func (s *Store) ReplayEarly(ctx context.Context) error {
+	var wamids []string
+	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid LIMIT 500`); err != nil {
+		return fmt.Errorf("reading early statuses: %w", err)
+	}
+	if len(wamids) == 0 {
+		return nil
+	}
+	var b batch
+	for _, w := range wamids {
+		b.row().str(w)
+	}
+	return s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return s.applyEarly(ctx, tx, now, &b)
+	})
+}

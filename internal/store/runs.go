@@ -1,0 +1,348 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
+)
+
+// ErrNoRun says that there is no run of that id.
+var ErrNoRun = errors.New("there is no such run: `permesso runs list` shows them")
+
+const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
+	plan, planned_at, created_at, started_at, finished_at`
+
+type runRow struct {
+	RunID      string             `db:"run_id"`
+	CampaignID string             `db:"campaign_id"`
+	Occurrence string             `db:"occurrence"`
+	State      scheduler.RunState `db:"state"`
+	Why        string             `db:"why"`
+	NumberID   string             `db:"number_id"`
+	Category   string             `db:"category"`
+	Kind       policy.Kind        `db:"kind"`
+	Priority   int                `db:"priority"`
+	Test       int                `db:"test"`
+	Manual     int                `db:"manual"`
+	FireAt     instant            `db:"fire_at"`
+	Config     string             `db:"config"`
+	ConfigHash string             `db:"config_hash"`
+	Plan       string             `db:"plan"`
+	PlannedAt  sql.NullInt64      `db:"planned_at"`
+	CreatedAt  instant            `db:"created_at"`
+	StartedAt  sql.NullInt64      `db:"started_at"`
+	FinishedAt sql.NullInt64      `db:"finished_at"`
+}
+
+func (r runRow) run() (scheduler.Run, error) {
+	run := scheduler.Run{
+		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, NumberID: r.NumberID, Category: r.Category,
+		Kind: r.Kind, Priority: r.Priority, Test: r.Test == 1, Manual: r.Manual == 1, FireAt: r.FireAt.time(), ConfigHash: r.ConfigHash,
+		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt),
+	}
+	if r.Config != "" {
+		if err := json.Unmarshal([]byte(r.Config), &run.Frozen); err != nil {
+			return run, fmt.Errorf("reading the frozen configuration of run %s: %w", r.RunID, err)
+		}
+	}
+	if r.Plan != "" {
+		if err := json.Unmarshal([]byte(r.Plan), &run.Plan); err != nil {
+			return run, fmt.Errorf("reading the plan of run %s: %w", r.RunID, err)
+		}
+	}
+	return run, nil
+}
+
+// newRunID is readable and sorts by fire time: 20261121-1800-k3f9x, in UTC.
+func newRunID(fireAt time.Time) string {
+	const letters = "0123456789abcdefghjkmnpqrstvwxyz"
+	tail := make([]byte, 6)
+	_, _ = rand.Read(tail) // it never fails; it ends the program instead
+	for i := range tail {
+		tail[i] = letters[tail[i]&31]
+	}
+	return fireAt.UTC().Format("20060102-1504-") + string(tail)
+}
+
+// CreateRun makes a run of its campaign's occurrence. created is false when that occurrence has one already: the
+// database's unique key, not any lease, is what makes a slot start once. The run's ID is made here; a manual run's
+// occurrence, empty on the way in, is derived from it.
+func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.Run, created bool, err error) {
+	run.ID = newRunID(run.FireAt)
+	if run.Occurrence == "" {
+		run.Occurrence = scheduler.ManualOccurrence(run.ID)
+	}
+	config, err := json.Marshal(run.Frozen)
+	if err != nil {
+		return run, false, fmt.Errorf("freezing campaign %s: %w", run.CampaignID, err)
+	}
+	plan, err := json.Marshal(run.Plan)
+	if err != nil {
+		return run, false, fmt.Errorf("keeping the plan of campaign %s: %w", run.CampaignID, err)
+	}
+	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		run.CreatedAt = now.time()
+		var finished any
+		if run.State == scheduler.Missed {
+			finished, run.FinishedAt = now, now.time()
+		}
+		created, err = changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
+			fire_at, config, config_hash, plan, created_at, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
+			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
+			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished))
+		return err
+	})
+	if err != nil {
+		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
+	}
+	return run, created, nil
+}
+
+func flag(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// changed reports whether a statement changed a row.
+func changed(done sql.Result, err error) (bool, error) {
+	if err != nil {
+		return false, err
+	}
+	n, err := done.RowsAffected()
+	return n > 0, err
+}
+
+// Run returns one run.
+func (s *Store) Run(ctx context.Context, id string) (scheduler.Run, error) {
+	runs, err := s.selectRuns(ctx, "WHERE run_id = $1", id)
+	if err != nil {
+		return scheduler.Run{}, err
+	}
+	if len(runs) == 0 {
+		return scheduler.Run{}, fmt.Errorf("run %q: %w", id, ErrNoRun)
+	}
+	return runs[0], nil
+}
+
+// Runs lists runs, the newest first. campaign "" is every campaign; limit 0 is no limit.
+func (s *Store) Runs(ctx context.Context, campaign string, limit int) ([]scheduler.Run, error) {
+	return s.selectRuns(ctx, "WHERE ($1 = '' OR campaign_id = $1) ORDER BY fire_at DESC, run_id DESC LIMIT $2", campaign, unlimited(limit))
+}
+
+func unlimited(limit int) int64 {
+	if limit <= 0 {
+		return 1 << 60
+	}
+	return int64(limit)
+}
+
+// OpenRuns lists the runs of a campaign, or with "" of all, that may still send, the highest priority first.
+func (s *Store) OpenRuns(ctx context.Context, campaign string) ([]scheduler.Run, error) {
+	return s.selectRuns(ctx, `WHERE state IN ('planning', 'waiting', 'running', 'paused') AND ($1 = '' OR campaign_id = $1)
+		ORDER BY priority DESC, fire_at, run_id`, campaign)
+}
+
+func (s *Store) selectRuns(ctx context.Context, where string, args ...any) ([]scheduler.Run, error) {
+	var rows []runRow
+	if err := s.read.SelectContext(ctx, &rows, "SELECT "+runColumns+" FROM runs "+where, args...); err != nil {
+		return nil, fmt.Errorf("reading runs: %w", err)
+	}
+	runs := make([]scheduler.Run, len(rows))
+	for i, row := range rows {
+		run, err := row.run()
+		if err != nil {
+			return nil, err
+		}
+		run.Frozen.Rules.Locations = s.locations
+		runs[i] = run
+	}
+	return runs, nil
+}
+
+// ErrState says that a run cannot go where it was asked to.
+var ErrState = errors.New("the run is in another state")
+
+// MoveRun moves a run to a state, with the reason why. From a state that does not lead there it returns ErrState.
+// Cancelling closes every delivery that still waits.
+func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, why string) error {
+	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		return moveRun(ctx, tx, now, id, to, why)
+	})
+	if err != nil {
+		return fmt.Errorf("run %s: %w", id, err)
+	}
+	return nil
+}
+
+func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to scheduler.RunState, why string) error {
+	var row struct {
+		State   scheduler.RunState `db:"state"`
+		Planned sql.NullInt64      `db:"planned_at"`
+	}
+	err := tx.GetContext(ctx, &row, "SELECT state, planned_at FROM runs WHERE run_id = $1", id)
+	if errors.Is(err, sql.ErrNoRows) {
+		return ErrNoRun
+	}
+	if err != nil {
+		return err
+	}
+	if to == scheduler.Running && !row.Planned.Valid {
+		to = scheduler.Planning // it goes on where its planning stopped
+	}
+	if row.State == to {
+		return nil
+	}
+	if !row.State.CanBecome(to) {
+		return fmt.Errorf("%w: it is %s and cannot become %s", ErrState, row.State, to)
+	}
+	var finished any
+	if !to.Open() {
+		finished = now
+	}
+	moved, err := changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4 WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
+	if err != nil {
+		return err
+	}
+	if !moved {
+		return fmt.Errorf("%w: it changed a moment ago, look again", ErrState)
+	}
+	if to == scheduler.RunCancelled {
+		_, err = tx.ExecContext(ctx, "UPDATE deliveries SET state = 'cancelled', reason = 'run_cancelled', changed_at = $2 WHERE run_id = $1 AND state = 'queued'", id, now)
+	}
+	return err
+}
+
+// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted.
+func (s *Store) Active(ctx context.Context, numberID string) ([]sender.Run, error) {
+	runs, err := s.selectRuns(ctx, `WHERE state IN ('planning', 'running') AND number_id = $1
+		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
+	if err != nil {
+		return nil, err
+	}
+	active := make([]sender.Run, len(runs))
+	for i, run := range runs {
+		active[i] = run.ForSender()
+	}
+	return active, nil
+}
+
+// Finish closes the run when no row of it is queued or sending. done tells whether the run is over; nextDue is when its
+// next deferred row is due, zero when none waits for a time.
+func (s *Store) Finish(ctx context.Context, runID string) (done bool, nextDue time.Time, err error) {
+	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+		done, nextDue = false, time.Time{}
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var row struct {
+			State   scheduler.RunState `db:"state"`
+			Planned sql.NullInt64      `db:"planned_at"`
+		}
+		if err := tx.GetContext(ctx, &row, "SELECT state, planned_at FROM runs WHERE run_id = $1", runID); err != nil {
+			return err
+		}
+		if !row.State.Open() {
+			done = true
+			return nil
+		}
+		if row.State != scheduler.Running || !row.Planned.Valid {
+			return nil
+		}
+		var left int
+		if err := tx.GetContext(ctx, &left, "SELECT count(*) FROM (SELECT 1 FROM deliveries WHERE run_id = $1 AND state IN ('queued', 'sending') LIMIT 1) AS x", runID); err != nil {
+			return err
+		}
+		if left == 0 {
+			done = true
+			return moveRun(ctx, tx, now, runID, scheduler.Done, "")
+		}
+		var due sql.NullInt64
+		if err := tx.GetContext(ctx, &due, "SELECT MIN(due_at) FROM deliveries WHERE run_id = $1 AND due_at IS NOT NULL AND state = 'queued'", runID); err != nil {
+			return err
+		}
+		nextDue = whenever(due)
+		return nil
+	})
+	if err != nil {
+		return false, time.Time{}, fmt.Errorf("finishing run %s: %w", runID, err)
+	}
+	return done, nextDue, nil
+}
+
+// Pause pauses what the reaction asks to pause: this run, or every open run of its number, its template, or the account.
+func (s *Store) Pause(ctx context.Context, run sender.Run, reaction sender.Reaction, why string) error {
+	open, err := s.OpenRuns(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, r := range open {
+		same := r.ID == run.ID
+		switch reaction {
+		case sender.PauseToken, sender.PauseAccount:
+			same = true
+		case sender.PauseNumber:
+			same = r.NumberID == run.NumberID
+		case sender.PauseTemplate:
+			same = r.Frozen.Campaign.Message.Template == run.Message.Template
+		}
+		if !same || (r.State != scheduler.Running && r.State != scheduler.Planning) {
+			continue
+		}
+		if err := s.MoveRun(ctx, r.ID, scheduler.Paused, why); err != nil && !errors.Is(err, ErrState) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Halt stops everything, in every process, until Unhalt; it survives restarts. It returns how many runs it holds.
+func (s *Store) Halt(ctx context.Context, why string) (int, error) {
+	if _, err := s.write.ExecContext(ctx, "UPDATE instance SET halted_at = $1, halted_why = $2 WHERE halted_at IS NULL", at(time.Now()), why); err != nil {
+		return 0, fmt.Errorf("halting: %w", err)
+	}
+	open, err := s.OpenRuns(ctx, "")
+	return len(open), err
+}
+
+// Unhalt takes a halt back; it reports whether there was one.
+func (s *Store) Unhalt(ctx context.Context) (bool, error) {
+	was, err := changed(s.write.ExecContext(ctx, "UPDATE instance SET halted_at = NULL, halted_why = NULL WHERE halted_at IS NOT NULL"))
+	if err != nil {
+		return false, fmt.Errorf("resuming: %w", err)
+	}
+	return was, nil
+}
+
+// Halted reports since when everything is halted, and why; the zero time when it is not.
+func (s *Store) Halted(ctx context.Context) (time.Time, string, error) {
+	var row struct {
+		At  sql.NullInt64  `db:"halted_at"`
+		Why sql.NullString `db:"halted_why"`
+	}
+	if err := s.read.GetContext(ctx, &row, "SELECT halted_at, halted_why FROM instance LIMIT 1"); err != nil {
+		return time.Time{}, "", fmt.Errorf("reading the halt: %w", err)
+	}
+	return whenever(row.At), row.Why.String, nil
+}

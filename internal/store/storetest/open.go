@@ -1,0 +1,104 @@
+// Package storetest gives tests a store of their own on each database that permesso runs on.
+package storetest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/permesso/permesso/internal/store"
+)
+
+// The environment of the tests: the address of a PostgreSQL server's own database, and whether its absence is a failure.
+const (
+	envPostgres = "PERMESSO_TEST_POSTGRES"
+	envRequired = "PERMESSO_TEST_REQUIRED"
+)
+
+// Databases runs f as the subtests "sqlite" and "postgres", each with an empty database that is gone afterwards. target is
+// what store.Open takes. Without PERMESSO_TEST_POSTGRES the second is not run, which fails the test when
+// PERMESSO_TEST_REQUIRED is 1 and is logged otherwise.
+func Databases(t *testing.T, f func(t *testing.T, target string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "permesso.db")) })
+	server := os.Getenv(envPostgres)
+	switch {
+	case server != "":
+		t.Run("postgres", func(t *testing.T) { f(t, newPostgres(t, server)) })
+	case os.Getenv(envRequired) == "1":
+		t.Fatalf("%s is not set: run the tests by `make test`, or under .ci/with-postgres", envPostgres)
+	default:
+		t.Logf("%s is not set: not run on PostgreSQL", envPostgres)
+	}
+}
+
+// newPostgres makes a database on the server and drops it when the test is over.
+func newPostgres(t *testing.T, server string) string {
+	t.Helper()
+	address, err := url.Parse(server)
+	if err != nil {
+		t.Fatalf("%s is no address: %v", envPostgres, err)
+	}
+	var tail [8]byte
+	_, _ = rand.Read(tail[:]) // it never fails; it ends the program instead
+	name := "permesso_test_" + hex.EncodeToString(tail[:])
+	admin, err := sqlx.ConnectContext(t.Context(), "postgres", server)
+	if err != nil {
+		t.Fatalf("connecting to %s: %v", envPostgres, err)
+	}
+	if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+		t.Fatalf("creating a database for the test: %v", err)
+	}
+	t.Cleanup(func() {
+		// The test's own context has ended by now.
+		if _, err := admin.ExecContext(context.Background(), "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
+			t.Errorf("dropping the test's database: %v", err)
+		}
+		if err := admin.Close(); err != nil {
+			t.Errorf("closing the connection to %s: %v", envPostgres, err)
+		}
+	})
+	address.Path = "/" + name
+	return address.String()
+}
+
+// Open opens the store at target and closes it when the test is over.
+func Open(t *testing.T, target string) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), target)
+	if err != nil {
+		t.Fatalf("opening the store: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("closing the store: %v", err)
+		}
+	})
+	return s
+}
+
+// SQL opens the database beside its store, for what a test must see or set and the store has no door for.
+func SQL(t *testing.T, target string) *sqlx.DB {
+	t.Helper()
+	driver, source := "postgres", target
+	if path, ok := strings.CutPrefix(target, "sqlite:"); ok {
+		driver, source = "sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?_txlock=immediate&_pragma=busy_timeout(5000)"
+	}
+	db, err := sqlx.ConnectContext(t.Context(), driver, source)
+	if err != nil {
+		t.Fatalf("opening the database: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Errorf("closing the database: %v", err)
+		}
+	})
+	return db
+}
