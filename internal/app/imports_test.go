@@ -63,6 +63,7 @@ var rooms = map[string]room{
 	// Those who put the parts together.
 	"internal/app":   {imports: []string{anyRoom}, forbids: sqlPackages},
 	"internal/bench": {imports: []string{anyRoom}},
+	"internal/e2e":   {imports: []string{"internal/store/storetest"}}, // from outside: of ours only databases
 	"cmd/permesso":   {imports: []string{anyRoom}, forbids: sqlPackages},
 }
 
@@ -70,7 +71,8 @@ var rooms = map[string]room{
 var closedRooms = map[string][]string{
 	"internal/app":             {"cmd/permesso", "internal/bench"},
 	"internal/bench":           nil,
-	"internal/store/storetest": nil,
+	"internal/e2e":             nil,
+	"internal/store/storetest": {"internal/e2e"},
 	"cmd/permesso":             nil,
 }
 

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permesso/permesso/internal/app"
+)
+
+// halted is what halt and resume print as JSON.
+type halted struct {
+	Halted bool `json:"halted"`
+	Runs   int  `json:"runs"`
+}
+
+func (s *session) haltVerb() *cobra.Command {
+	var reason string
+	cmd := s.verb(&cobra.Command{
+		Use:   "halt [--reason WHY]",
+		Short: "stop all sending, in every process, until resume",
+		Args:  exactly(),
+	}, func(cmd *cobra.Command, _ []string) error {
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			held, err := a.Halt(ctx, s.actor(), cmp.Or(reason, "halted by "+s.actor()))
+			if err != nil {
+				return err
+			}
+			return s.done(halted{true, held}, "Everything is halted, also after a restart; it holds %s. `permesso resume` takes that back.", count(held, "run"))
+		})
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", "`WHY`, shown to whoever tries to send")
+	return cmd
+}
+
+func (s *session) resumeVerb() *cobra.Command {
+	return s.verb(&cobra.Command{
+		Use:   "resume",
+		Short: "take a halt back",
+		Args:  exactly(),
+	}, func(cmd *cobra.Command, _ []string) error {
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			was, free, err := a.Resume(ctx, s.actor())
+			if err != nil {
+				return err
+			}
+			if !was {
+				return s.done(halted{false, free}, "Nothing was halted.")
+			}
+			return s.done(halted{false, free}, "The halt is taken back: %s may go on. Paused runs stay paused.", count(free, "run"))
+		})
+	})
+}

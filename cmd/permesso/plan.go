@@ -1,0 +1,238 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/report"
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/scheduler"
+)
+
+func (s *session) planVerb() *cobra.Command {
+	var at, next string
+	cmd := s.verb(&cobra.Command{
+		Use:   "plan [CAMPAIGN] [--at TIME] [--next SPAN]",
+		Short: "what would be sent, to how many, and when; changes nothing",
+		Long: "Judges everybody as a run would, and counts. Without CAMPAIGN it plans each by itself. With --next it lists when campaigns\n" +
+			"fire instead, and needs no contacts, templates or network. --at may be past.",
+		Example:           "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d",
+		Args:              atMostCampaign,
+		ValidArgsFunction: s.completeCampaign,
+	}, func(cmd *cobra.Command, args []string) error {
+		cfg, err := s.config()
+		if err != nil {
+			return err
+		}
+		campaigns := cfg.Campaigns
+		if len(args) == 1 {
+			if err := campaign(cfg, args[0]); err != nil {
+				return err
+			}
+			one, _ := cfg.Campaign(args[0])
+			campaigns = []scheduler.Campaign{one}
+		}
+		start, err := when("--at", at, zoneOf(cfg))
+		if err != nil {
+			return err
+		}
+		if start.IsZero() {
+			start = time.Now().Truncate(time.Second)
+		}
+		if cmd.Flags().Changed("next") {
+			return s.planNext(cfg, campaigns, start, next)
+		}
+		return s.withConfig(cmd, cfg, logProblems, func(ctx context.Context, a *app.App) error {
+			return s.planAll(ctx, a, campaigns, start)
+		})
+	})
+	cmd.Flags().StringVar(&at, "at", "", "as of this `TIME`; absent is now")
+	cmd.Flags().StringVar(&next, "next", "", "list when campaigns fire within this `SPAN`, such as 30d")
+	return cmd
+}
+
+func atMostCampaign(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return wrongUse("%q is one argument too many: name one campaign, or none for all", args[1])
+	}
+	return nil
+}
+
+func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler.Campaign, at time.Time) error {
+	if len(campaigns) == 0 {
+		return s.say("%s has no campaigns.", a.Config.File)
+	}
+	if err := a.FirstTemplates(ctx); err != nil {
+		a.Log.Warn("Meta's templates were never read, and cannot be read now", "error", err)
+	}
+	for i, c := range campaigns {
+		plan, err := a.Plan(ctx, c.ID, at)
+		if err != nil {
+			return err
+		}
+		switch {
+		case s.json:
+			err = s.object(plan)
+		default:
+			if i > 0 {
+				err = s.print("")
+			}
+			err = cmp.Or(err, s.tellPlan(a.Config, plan))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellPlan prints a plan for people.
+func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
+	zone := zoneOf(cfg)
+	head := s.table("CAMPAIGN", p.Campaign)
+	head.row("at", clock(p.At, zone))
+	head.row("audience", p.Filter)
+	if !p.FinishAt.IsZero() {
+		head.row("done by", clock(p.FinishAt, zone))
+	}
+	if err := head.flush(); err != nil {
+		return err
+	}
+	if err := s.print(""); err != nil {
+		return err
+	}
+	t := s.table("PEOPLE", "", "").numbers(0)
+	row := func(n int, what, why string) { t.row(fmt.Sprint(n), what, why) }
+	row(p.Matched, "matched", "the audience has them")
+	row(p.Allowed, "allowed", "would get it")
+	if p.Deferred > 0 {
+		row(p.Deferred, "deferred", "would get it later")
+	}
+	if p.Holdout > 0 {
+		row(p.Holdout, "held out", "for comparison")
+	}
+	for _, reason := range inOrder(p.Denied) {
+		row(p.Denied[reason], string(reason), report.Sentence(reason))
+	}
+	t.paint = func(row []string, column int, padded string) string {
+		switch {
+		case column != 1:
+			return padded
+		case row[1] == "allowed":
+			return s.painted(green, padded)
+		case row[1] == "deferred" || row[1] == "held out":
+			return s.painted(yellow, padded)
+		case p.Denied[policy.Reason(row[1])] > 0:
+			return s.painted(red, padded)
+		}
+		return padded
+	}
+	if err := t.flush(); err != nil {
+		return err
+	}
+	if p.Denied[policy.NoTemplate] > 0 {
+		if err := s.say("`permesso templates list` shows what was last read from Meta; `permesso templates sync` reads it anew."); err != nil {
+			return err
+		}
+	}
+	return s.tellSample(p.Sample, zone)
+}
+
+func (s *session) tellSample(sample []scheduler.PlanSample, zone *time.Location) error {
+	if len(sample) == 0 {
+		return nil
+	}
+	if err := s.print(""); err != nil {
+		return err
+	}
+	t := s.table("FIRST OF THEM", "LANGUAGE", "LEAVES", "MESSAGE")
+	for _, m := range sample {
+		leaves := "at once"
+		if m.DueAt != nil {
+			leaves = clock(*m.DueAt, zone)
+		}
+		t.row(m.Phone, m.Language, leaves, firstWords(m.Text))
+	}
+	return t.flush()
+}
+
+// firstWords is enough of a message to recognise it; --json has all of it.
+func firstWords(text string) string {
+	const width = 80
+	runes := []rune(strings.ReplaceAll(text, "\n", " | "))
+	if len(runes) <= width {
+		return string(runes)
+	}
+	return string(runes[:width-1]) + "…"
+}
+
+// inOrder lists the reasons of a count in the order in which the rules are asked.
+func inOrder(counts map[policy.Reason]int) []policy.Reason {
+	var reasons []policy.Reason
+	for _, reason := range report.Reasons() {
+		if counts[reason] > 0 {
+			reasons = append(reasons, reason)
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(counts)) {
+		if counts[reason] > 0 && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	return reasons
+}
+
+// planNext lists when campaigns fire. It opens nothing.
+func (s *session) planNext(cfg *config.Config, campaigns []scheduler.Campaign, at time.Time, text string) error {
+	length, err := span(text)
+	if err != nil {
+		return wrongUse("--next %w", err)
+	}
+	var fires []scheduler.Occurrence
+	for _, c := range campaigns {
+		own, err := c.Between(at, at.Add(length))
+		if err != nil {
+			return err
+		}
+		fires = append(fires, own...)
+	}
+	slices.SortStableFunc(fires, func(a, b scheduler.Occurrence) int {
+		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Campaign, b.Campaign))
+	})
+	t := s.table("FIRES AT", "CAMPAIGN", "")
+	for _, f := range fires {
+		if s.json {
+			if err := s.object(f); err != nil {
+				return err
+			}
+			continue
+		}
+		t.row(clock(f.At, f.At.Location()), f.Campaign, noteInWords(f))
+	}
+	switch {
+	case s.json:
+		return nil
+	case len(fires) == 0:
+		return s.say("Nothing fires between %s and %s.", clock(at, zoneOf(cfg)), clock(at.Add(length), zoneOf(cfg)))
+	}
+	return t.flush()
+}
+
+func noteInWords(o scheduler.Occurrence) string {
+	switch o.Note {
+	case scheduler.NoteGap:
+		return fmt.Sprintf("the clocks skip %s that day: the first moment after it", o.Local)
+	case scheduler.NoteOverlap:
+		return fmt.Sprintf("the clocks show %s twice that day: the first of the two", o.Local)
+	}
+	return ""
+}

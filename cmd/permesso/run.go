@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permesso/permesso/internal/app"
+)
+
+func (s *session) runVerb() *cobra.Command {
+	var at string
+	var detach, test bool
+	cmd := s.verb(&cobra.Command{
+		Use:   "run CAMPAIGN [--at TIME] [--detach] [--test]",
+		Short: "send a campaign once, now",
+		Long: "Makes one run of the campaign and sees it through: it sends by itself unless another process does, and takes webhooks\n" +
+			"unless another process listens. What waits for more than two minutes is left to serve (exit 4). Ctrl-C pauses the run.",
+		Example:           "  permesso run weekend-offer --test\n  permesso run weekend-offer --detach",
+		Args:              exactly("CAMPAIGN"),
+		ValidArgsFunction: s.completeCampaign,
+	}, func(cmd *cobra.Command, args []string) error {
+		cfg, err := s.config()
+		if err != nil {
+			return err
+		}
+		if err := campaign(cfg, args[0]); err != nil {
+			return err
+		}
+		start, err := when("--at", at, zoneOf(cfg))
+		if err != nil {
+			return err
+		}
+		return s.withConfig(cmd, cfg, logProblems, func(ctx context.Context, a *app.App) error {
+			return s.runCampaign(ctx, a, args[0], app.RunOptions{At: start, Test: test}, detach)
+		})
+	})
+	cmd.Flags().StringVar(&at, "at", "", "the run's start; absent is now")
+	cmd.Flags().BoolVar(&detach, "detach", false, "leave it to a running serve, and print its id")
+	cmd.Flags().BoolVar(&test, "test", false, "only to test_phones: suppression holds; consent, caps and windows do not")
+	return cmd
+}
+
+func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.RunOptions, detach bool) error {
+	run, err := a.CreateRun(ctx, id, o)
+	if errors.Is(err, app.ErrDryRun) && !s.json {
+		return errors.Join(err, s.tellPlan(a.Config, run.Plan))
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.Store.Audit(ctx, s.actor(), "run.create", run.ID, "by hand"); err != nil {
+		a.Log.Error("the audit log was not written", "error", err)
+	}
+	if detach {
+		if s.json {
+			return s.object(map[string]string{"run": run.ID})
+		}
+		return s.print("%s", run.ID)
+	}
+	if !s.json && !s.quiet {
+		if err := errors.Join(s.tellPlan(a.Config, run.Plan), s.print("")); err != nil {
+			return err
+		}
+	}
+	bar := s.newBar(int64(max(run.Plan.Matched, 1)), "planning")
+	ended := a.Foreground(ctx, run, bar.run(run.Plan.Matched))
+	bar.finish()
+	// The summary is owed however the run ended, also after Ctrl-C.
+	summary, err := a.Store.Summary(context.WithoutCancel(ctx), run.ID)
+	switch {
+	case err != nil:
+	case s.json:
+		err = s.object(summary)
+	default:
+		err = summary.WriteText(s.out, zoneOf(a.Config))
+	}
+	return errors.Join(ended, err)
+}

@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/report"
+	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
+)
+
+func (s *session) runsVerb() *cobra.Command {
+	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel"},
+		s.runsListVerb(), s.runsShowVerb(),
+		s.runsMoveVerb("pause", "hold a run: nothing of it is sent until it is resumed", scheduler.Paused),
+		s.runsMoveVerb("resume", "let a paused run go on, in a running `permesso serve`", scheduler.Running),
+		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled))
+}
+
+// runLine is a run as JSON.
+type runLine struct {
+	Run        string             `json:"run"`
+	Campaign   string             `json:"campaign"`
+	State      scheduler.RunState `json:"state"`
+	Why        string             `json:"why"`
+	Number     string             `json:"number"`
+	Test       bool               `json:"test"`
+	Manual     bool               `json:"manual"`
+	FireAt     report.Time        `json:"fire_at"`
+	CreatedAt  report.Time        `json:"created_at"`
+	StartedAt  report.Time        `json:"started_at,omitzero"`
+	FinishedAt report.Time        `json:"finished_at,omitzero"`
+
+	States map[sender.State]int `json:"states,omitempty"`
+	Plan   *scheduler.Plan      `json:"plan,omitempty"`
+}
+
+func runLineOf(r scheduler.Run) runLine {
+	at := func(t time.Time) report.Time { return report.Time{Time: t} }
+	return runLine{
+		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Number: r.NumberID, Test: r.Test, Manual: r.Manual,
+		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
+	}
+}
+
+func (s *session) runsListVerb() *cobra.Command {
+	var id, state string
+	var limit int
+	cmd := s.verb(&cobra.Command{
+		Use:   "list [flags]",
+		Short: "list runs, the newest first",
+		Args:  exactly(),
+	}, func(cmd *cobra.Command, _ []string) error {
+		if err := runListFlags(state, limit); err != nil {
+			return err
+		}
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			runs, err := a.Store.Runs(ctx, id, 0)
+			if err != nil {
+				return err
+			}
+			if state != "" {
+				runs = slices.DeleteFunc(runs, func(r scheduler.Run) bool { return string(r.State) != state })
+			}
+			if limit > 0 {
+				runs = runs[:min(limit, len(runs))]
+			}
+			if id != "" && len(runs) == 0 {
+				if err := campaign(a.Config, id); err != nil {
+					return err // a campaign that was configured once still has runs to show
+				}
+			}
+			return s.tellRuns(a, runs)
+		})
+	})
+	cmd.Flags().StringVar(&id, "campaign", "", "only runs of this campaign")
+	cmd.Flags().StringVar(&state, "state", "", "only runs in this state: "+strings.Join(runStates, ", "))
+	cmd.Flags().IntVar(&limit, "limit", 0, "at most `N` runs")
+	return cmd
+}
+
+var runStates = []string{"planning", "waiting", "running", "paused", "done", "cancelled", "missed"}
+
+func runListFlags(state string, limit int) error {
+	if state != "" && !slices.Contains(runStates, state) {
+		return wrongUse("--state %q is no state of a run%s", state, among(state, runStates))
+	}
+	return checkLimit(limit)
+}
+
+func checkLimit(limit int) error {
+	if limit < 0 {
+		return wrongUse("--limit %d: write a number above 0, or leave it out for every line", limit)
+	}
+	return nil
+}
+
+func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
+	t := s.table("RUN", "CAMPAIGN", "FIRES AT", "STATE", "MATCHED", "WHY").numbers(4)
+	t.paint = func(row []string, column int, padded string) string {
+		if column != 3 {
+			return padded
+		}
+		return s.painted(runColours[scheduler.RunState(row[3])], padded)
+	}
+	for _, r := range runs {
+		if s.json {
+			if err := s.object(runLineOf(r)); err != nil {
+				return err
+			}
+			continue
+		}
+		name := r.CampaignID
+		if r.Test {
+			name += " (test)"
+		}
+		t.row(r.ID, name, clock(r.FireAt, zoneOf(a.Config)), string(r.State), fmt.Sprint(r.Plan.Matched), r.Why)
+	}
+	switch {
+	case s.json:
+		return nil
+	case len(runs) == 0:
+		return s.say("No run matches.")
+	}
+	return t.flush()
+}
+
+var runColours = map[scheduler.RunState]string{
+	scheduler.Running: green, scheduler.Paused: yellow, scheduler.Waiting: yellow, scheduler.RunCancelled: red, scheduler.Missed: red,
+}
+
+func (s *session) runsShowVerb() *cobra.Command {
+	return s.verb(&cobra.Command{
+		Use:   "show RUN",
+		Short: "show a run, and where its people stand",
+		Args:  exactly("RUN"),
+	}, func(cmd *cobra.Command, args []string) error {
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			run, err := a.Store.Run(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			progress, err := a.Store.Progress(ctx, run.ID)
+			if err != nil {
+				return err
+			}
+			line := runLineOf(run)
+			line.States, line.Plan = progress.States, &run.Plan
+			if s.json {
+				return s.object(line)
+			}
+			return s.tellRun(a, run, line)
+		})
+	})
+}
+
+func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
+	zone := zoneOf(a.Config)
+	t := s.table("RUN", run.ID)
+	how := "by its schedule, of " + run.Occurrence
+	if run.Manual {
+		how = "by hand"
+	}
+	if run.Test {
+		how += ", a test"
+	}
+	for _, row := range [][2]string{
+		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"started", how}, {"number", run.NumberID},
+		{"fires at", clock(run.FireAt, zone)}, {"first message", clock(run.StartedAt, zone)}, {"finished", clock(run.FinishedAt, zone)},
+		{"audience", run.Plan.Filter}, {"planned", fmt.Sprintf("%d matched, %d allowed, %d deferred", run.Plan.Matched, run.Plan.Allowed, run.Plan.Deferred)},
+	} {
+		if row[1] != "" {
+			t.row(row[0], row[1])
+		}
+	}
+	for _, state := range sender.States() {
+		if n := line.States[state]; n > 0 {
+			t.row(string(state), fmt.Sprint(n))
+		}
+	}
+	return t.flush()
+}
+
+// runMoved is what pause, resume and cancel print as JSON.
+type runMoved struct {
+	Run   string             `json:"run"`
+	State scheduler.RunState `json:"state"`
+}
+
+func (s *session) runsMoveVerb(name, short string, to scheduler.RunState) *cobra.Command {
+	var reason string
+	cmd := s.verb(&cobra.Command{Use: name + " RUN [--reason WHY]", Short: short, Args: exactly("RUN")}, func(cmd *cobra.Command, args []string) error {
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			run, err := a.MoveRun(ctx, args[0], to, s.actor(), reason)
+			if err != nil {
+				return err
+			}
+			return s.tellMoved(ctx, a, run, to)
+		})
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", "`WHY`, shown with the run and kept in the audit log")
+	return cmd
+}
+
+func (s *session) tellMoved(ctx context.Context, a *app.App, run scheduler.Run, to scheduler.RunState) error {
+	if s.json {
+		return s.object(runMoved{run.ID, run.State})
+	}
+	switch to {
+	case scheduler.Paused:
+		return s.say("%s is paused; `permesso runs resume %s` lets it go on.", run.ID, run.ID)
+	case scheduler.RunCancelled:
+		return s.say("%s is cancelled; whoever still waited gets nothing.", run.ID)
+	}
+	halted, _, err := a.Store.Halted(ctx)
+	if err != nil {
+		return err
+	}
+	if !halted.IsZero() {
+		return s.say("%s may go on, but everything is halted: `permesso resume` takes that back.", run.ID)
+	}
+	return s.say("%s is %s again; a running `permesso serve` sends it.", run.ID, run.State)
+}

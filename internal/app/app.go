@@ -1,0 +1,187 @@
+// Package app owns the whole: it builds every part from a configuration, runs them, and stops them in reverse order.
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/graph"
+	"github.com/permesso/permesso/internal/metrics"
+	"github.com/permesso/permesso/internal/store"
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
+	"github.com/permesso/permesso/templates"
+)
+
+// App is one process's hold on one installation.
+type App struct {
+	Config *config.Config
+	Store  *store.Store
+	Graph  *graph.Client
+	Log    *slog.Logger
+
+	metrics *metrics.Metrics
+	holder  string
+	rules   policy.Rules
+}
+
+// Open connects to everything that the configuration names, without sending or listening. It must be closed.
+func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
+	client, err := graph.New(graph.Options{
+		BaseURL: cfg.Graph.BaseURL, Version: cfg.Graph.Version, AccountID: cfg.Graph.AccountID, Token: cfg.Graph.AccessToken.Reveal, Logger: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	db, err := store.Open(ctx, cfg.Database)
+	if err != nil {
+		return nil, err
+	}
+	a := &App{Config: cfg, Store: db, Graph: client, Log: log, metrics: metrics.New(), holder: holder(), rules: cfg.Rules}
+	if a.rules.Locations == nil {
+		a.rules.Locations = policy.NewLocations()
+	}
+	db.ShareLocations(a.rules.Locations)
+	return a, nil
+}
+
+// Close ends every connection.
+func (a *App) Close() error {
+	a.Graph.Close()
+	return a.Store.Close()
+}
+
+// holder names this process in leases: host, process, and a random part, since both can come again.
+func holder() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "host"
+	}
+	tail := make([]byte, 4)
+	_, _ = rand.Read(tail) // it never fails; it ends the program instead
+	return fmt.Sprintf("%s-%d-%s", host, os.Getpid(), hex.EncodeToString(tail))
+}
+
+// Freeze is the configuration that a run of the campaign keeps to its end.
+func (a *App) Freeze(c scheduler.Campaign) scheduler.Frozen {
+	return scheduler.Frozen{Campaign: c, Rules: a.rules, Attributes: a.Config.Attributes, Segments: a.Config.Segments}
+}
+
+// Rate is a number's messages per second; 0 when it is not configured.
+func (a *App) Rate(numberID string) float64 {
+	for _, n := range a.Config.Numbers {
+		if n.ID == numberID {
+			return n.MessagesPerSecond
+		}
+	}
+	return 0
+}
+
+// Kind is the kind of a campaign's category; ok is false for a campaign that is not configured.
+func (a *App) Kind(campaign string) (policy.Kind, bool) {
+	c, ok := a.Config.Campaign(campaign)
+	if !ok {
+		return "", false
+	}
+	category, ok := a.Config.Rules.Categories[c.Category]
+	return category.Kind, ok
+}
+
+// SyncTemplates reads every template from Meta into the store and returns them.
+func (a *App) SyncTemplates(ctx context.Context) ([]templates.Template, error) {
+	raws, err := a.Graph.Templates(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reading the templates from Meta: %w", err)
+	}
+	entries := make([]templates.Entry, 0, len(raws))
+	list := make([]templates.Template, 0, len(raws))
+	for _, raw := range raws {
+		t, err := templates.Parse(raw)
+		if err != nil {
+			a.Log.Warn("a template of Meta's list cannot be read and is left out", "error", err)
+			continue
+		}
+		entries = append(entries, templates.Entry{Raw: raw, Template: t})
+		list = append(list, t)
+	}
+	return list, a.Store.SaveTemplates(ctx, entries)
+}
+
+// Catalogue is the set of templates as last synced.
+func (a *App) Catalogue(ctx context.Context) (templates.Catalogue, error) {
+	list, _, err := a.Store.Templates(ctx)
+	if err != nil {
+		return templates.Catalogue{}, err
+	}
+	return templates.NewCatalogue(list), nil
+}
+
+// bind binds a run's message to the catalogue, for the sender.
+func (a *App) bind(ctx context.Context, run sender.Run) (sender.Binding, error) {
+	catalogue, err := a.Catalogue(ctx)
+	if err != nil {
+		return nil, err
+	}
+	binding, err := sender.Bind(run, catalogue)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", sender.ErrNoBinding, err)
+	}
+	return binding, nil
+}
+
+func (a *App) sender(n config.Number) *sender.Sender {
+	return sender.New(sender.Options{
+		NumberID: n.ID, PerSecond: n.MessagesPerSecond, Holder: a.holder, Instance: a.Store.Instance(),
+		Client: a.Graph, Ledger: a.Store, Runs: a.Store, Leases: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
+	})
+}
+
+func (a *App) planner() *scheduler.Planner {
+	return &scheduler.Planner{
+		Store: a.Store, Open: a.Store, Move: a.Store, Leases: a.Store, Holder: a.holder, Catalogue: a.Catalogue, Rate: a.Rate, Logger: a.Log,
+	}
+}
+
+// freshTemplates syncs before a run. When Meta cannot be asked, what was synced before serves, and what was never synced does not.
+func (a *App) freshTemplates(ctx context.Context) (templates.Catalogue, error) {
+	_, err := a.SyncTemplates(ctx)
+	if err == nil {
+		return a.Catalogue(ctx)
+	}
+	list, synced, readErr := a.Store.Templates(ctx)
+	if readErr != nil {
+		return templates.Catalogue{}, errors.Join(err, readErr)
+	}
+	if len(list) == 0 {
+		return templates.Catalogue{}, err
+	}
+	a.Log.Warn("Meta's templates could not be read; those of the last sync serve", "synced_at", synced.Format(time.RFC3339), "error", err)
+	return templates.NewCatalogue(list), nil
+}
+
+// zone is the business's time zone; config.Load has checked it.
+func (a *App) zone() *time.Location {
+	zone, err := time.LoadLocation(a.Config.Business.Timezone)
+	if err != nil {
+		return time.UTC
+	}
+	return zone
+}
+
+// sqlitePath returns the database's file, "" on PostgreSQL.
+func (a *App) sqlitePath() string {
+	path, ok := strings.CutPrefix(a.Config.Database, "sqlite:")
+	if !ok {
+		return ""
+	}
+	return path
+}

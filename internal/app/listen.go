@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"github.com/permesso/permesso/internal/console"
+	"github.com/permesso/permesso/internal/graph"
+	"github.com/permesso/permesso/internal/store"
+	"github.com/permesso/permesso/internal/webhook"
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
+)
+
+// errInUse says that somebody listens on the address already.
+var errInUse = errors.New("the address is in use: stop the other program, or change the address in config.yaml")
+
+// listener is an HTTP server on an address that was taken when it was made.
+type listener struct {
+	name   string
+	socket net.Listener
+	server *http.Server
+}
+
+func listen(name, address string, handler http.Handler) (*listener, error) {
+	socket, err := net.Listen("tcp", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("listen.%s %s: %w", name, address, errInUse)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen.%s %s: %w", name, address, err)
+	}
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 60 * time.Second,
+		IdleTimeout: 75 * time.Second, MaxHeaderBytes: 16 << 10,
+	}
+	return &listener{name, socket, server}, nil
+}
+
+// run serves until ctx is done, then lets the requests under way end.
+func (l *listener) run(ctx context.Context) error {
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := l.server.Shutdown(grace); err != nil {
+			_ = l.server.Close() // what is still open after the grace is cut
+		}
+	}()
+	if err := l.server.Serve(l.socket); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", l.name, err)
+	}
+	<-stopped
+	return nil
+}
+
+// receiver is the webhook's receiver, committing to the store.
+func (a *App) receiver() (*webhook.Receiver, error) {
+	keywords, err := policy.NewKeywords(a.Config.OptOutKeywords, a.Config.Rules.Categories)
+	if err != nil {
+		return nil, fmt.Errorf("opt_out.keywords: %w", err)
+	}
+	secrets := make([]string, len(a.Config.Graph.AppSecrets))
+	for i, s := range a.Config.Graph.AppSecrets {
+		secrets[i] = s.Reveal()
+	}
+	return webhook.New(webhook.Options{
+		AppSecrets: func() []string { return secrets }, VerifyToken: a.Config.Graph.VerifyToken.Reveal, Sink: a.Store, Keywords: keywords, Kind: a.Kind,
+		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
+		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
+	}), nil
+}
+
+// webhookListener takes listen.webhook.
+func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
+	r, err := a.receiver()
+	if err != nil {
+		return nil, nil, err
+	}
+	l, err := listen("webhook", a.Config.Listen.Webhook, r.Handler())
+	if err != nil {
+		return nil, nil, err
+	}
+	webhook.ConfigureServer(l.server)
+	return l, r, nil
+}
+
+func (a *App) consoleListener() (*listener, error) {
+	handler := console.New(console.Options{
+		Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: a.Config.Business.Name, Zone: a.zone(),
+		Country: a.Config.Business.Country, Hosts: []string{a.Config.Listen.Console}, Logger: a.Log,
+	})
+	return listen("console", a.Config.Listen.Console, handler)
+}
+
+func (a *App) metricsListener() (*listener, error) {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", a.metrics.Handler())
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
+		defer cancel()
+		if err := a.Store.Ping(ctx); err != nil {
+			a.Log.Error("not ready: the database cannot be written", "error", err)
+			http.Error(w, "the database cannot be written", http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	return listen("metrics", a.Config.Listen.Metrics, mux)
+}

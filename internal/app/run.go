@@ -1,0 +1,328 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/report"
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
+	"github.com/permesso/permesso/templates"
+)
+
+// Errors of a run that does not start, or does not end.
+var (
+	// ErrNoCampaign says that the configuration has no campaign of that id.
+	ErrNoCampaign = errors.New("there is no such campaign in the configuration")
+	// ErrHalted says that everything is halted.
+	ErrHalted = errors.New("everything is halted: `permesso resume` takes that back")
+	// ErrIncomplete says that a run ended, for this process, before all of it was sent.
+	ErrIncomplete = errors.New("the run is not complete")
+	// ErrDryRun says that the configuration allows no sending.
+	ErrDryRun = errors.New("dry_run is true in the configuration: nothing was sent")
+	// ErrNoTestPhones says that a test has nobody to go to.
+	ErrNoTestPhones = errors.New("--test sends to test_phones, and the configuration has none")
+)
+
+// RunOptions say how a campaign is run by hand.
+type RunOptions struct {
+	At   time.Time // its start; zero is now
+	Test bool      // only test_phones get it
+}
+
+// Plan counts what a run of the campaign at a time would do, changing nothing. It asks nobody but the store.
+func (a *App) Plan(ctx context.Context, campaign string, when time.Time) (scheduler.Plan, error) {
+	catalogue, err := a.Catalogue(ctx)
+	if err != nil {
+		return scheduler.Plan{}, err
+	}
+	run, err := a.newRun(campaign, RunOptions{At: when})
+	if err != nil {
+		return scheduler.Plan{}, err
+	}
+	return a.count(ctx, run, catalogue)
+}
+
+func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.Catalogue) (scheduler.Plan, error) {
+	draft, err := scheduler.NewDraft(run, catalogue, a.Rate(run.NumberID))
+	if err != nil {
+		return scheduler.Plan{}, err
+	}
+	plans, err := scheduler.MakePlans(ctx, a.Store, nil, []*scheduler.Draft{draft}, run.FireAt)
+	if err != nil {
+		return scheduler.Plan{}, err
+	}
+	return plans[0], nil
+}
+
+func (a *App) newRun(campaign string, o RunOptions) (scheduler.Run, error) {
+	c, ok := a.Config.Campaign(campaign)
+	if !ok {
+		return scheduler.Run{}, fmt.Errorf("%w: %q; it has %s", ErrNoCampaign, campaign, a.campaignIDs())
+	}
+	frozen := a.Freeze(c)
+	if o.Test {
+		if len(a.Config.TestPhones) == 0 {
+			return scheduler.Run{}, ErrNoTestPhones
+		}
+		for _, p := range a.Config.TestPhones {
+			frozen.TestPhones = append(frozen.TestPhones, string(p.Canonical()))
+		}
+	}
+	when := o.At
+	if when.IsZero() {
+		when = time.Now()
+	}
+	run, err := scheduler.NewRun(frozen, when)
+	run.Manual, run.Test = true, o.Test
+	return run, err
+}
+
+func (a *App) campaignIDs() string {
+	if len(a.Config.Campaigns) == 0 {
+		return "none"
+	}
+	text := ""
+	for i, c := range a.Config.Campaigns {
+		if i > 0 {
+			text += ", "
+		}
+		text += c.ID
+	}
+	return text
+}
+
+// CreateRun makes a run by hand: templates fresh from Meta, checked before anything else; everybody counted; then the run stored, in planning.
+func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (scheduler.Run, error) {
+	halted, why, err := a.Store.Halted(ctx)
+	if err != nil {
+		return scheduler.Run{}, err
+	}
+	if !halted.IsZero() {
+		return scheduler.Run{}, fmt.Errorf("%w (%s)", ErrHalted, why)
+	}
+	run, err := a.newRun(campaign, o)
+	if err != nil {
+		return run, err
+	}
+	catalogue, err := a.freshTemplates(ctx)
+	if err != nil {
+		return run, err
+	}
+	if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
+		return run, err
+	}
+	if run.Plan, err = a.count(ctx, run, catalogue); err != nil {
+		return run, err
+	}
+	if a.Config.DryRun {
+		return run, ErrDryRun
+	}
+	if missing := len(run.Frozen.TestPhones) - run.Plan.Matched; run.Test && missing > 0 {
+		a.Log.Warn("some test_phones are no contacts and get nothing: import them", "missing", missing, "of", len(run.Frozen.TestPhones))
+	}
+	run, _, err = a.Store.CreateRun(ctx, run)
+	return run, err
+}
+
+// Progress is how far a run is.
+type Progress struct {
+	report.Progress
+	Run scheduler.Run
+	// DueAt is when the next row is due, when all that is left waits for a time.
+	DueAt time.Time
+}
+
+const (
+	watchEvery = 100 * time.Millisecond
+	// waitAtMost is how long a foreground run waits for a window to open before it leaves the rest to serve (CONTRACT §4).
+	waitAtMost = 2 * time.Minute
+)
+
+// Foreground carries a stored run to its end in this process: it plans it, sends when no other process holds the number, and
+// takes webhooks when nobody else listens. show is called a few times a second. It returns nil when the run is done, ErrIncomplete
+// with the reason when it was paused, cancelled, interrupted, or waits for more than two minutes. When ctx ends the run is paused.
+func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progress)) error {
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
+	var parts, ears group
+	if err := a.startForeground(work, listening, stop, run, &parts, &ears); err != nil {
+		stop()
+		stopListening()
+		return errors.Join(err, parts.wait(), ears.wait())
+	}
+	err := a.watch(ctx, work, run.ID, show)
+	if err == nil && ctx.Err() == nil {
+		a.linger(ctx, run.ID, show)
+	}
+	if ctx.Err() != nil {
+		err = errors.Join(err, a.interrupt(context.WithoutCancel(ctx), run.ID))
+	}
+	stop()
+	err = errors.Join(err, parts.wait())
+	if last, failure := a.progress(context.WithoutCancel(ctx), run.ID); failure == nil && show != nil {
+		show(last)
+	}
+	stopListening()
+	return errors.Join(err, ears.wait())
+}
+
+func (a *App) startForeground(work, listening context.Context, stop func(), run scheduler.Run, parts, ears *group) error {
+	l, receiver, err := a.webhookListener()
+	switch {
+	case errors.Is(err, errInUse):
+		a.Log.Info("webhooks are taken by another process", "address", a.Config.Listen.Webhook)
+	case err != nil:
+		return err
+	default:
+		ears.start(listening, stop, part{"webhook", l.run})
+		ears.start(listening, stop, part{"webhook receiver", receiver.Run})
+	}
+	number := slices.IndexFunc(a.Config.Numbers, func(n config.Number) bool { return n.ID == run.NumberID })
+	if number < 0 {
+		return fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID)
+	}
+	parts.start(work, stop, part{"planner", a.planner().Run})
+	parts.start(work, stop, part{"sender", a.sender(a.Config.Numbers[number]).Run})
+	parts.start(work, stop, part{"early statuses", a.replayEarly})
+	return nil
+}
+
+func (a *App) replayEarly(ctx context.Context) error {
+	for sleep(ctx, tidyEvery) {
+		if err := a.Store.ReplayEarly(ctx); err != nil && ctx.Err() == nil {
+			a.Log.Error("early statuses cannot be applied", "error", err)
+		}
+	}
+	return nil
+}
+
+// interrupt pauses the run that a person stopped with Ctrl-C.
+func (a *App) interrupt(ctx context.Context, id string) error {
+	run, err := a.Store.Run(ctx, id)
+	if err != nil || !run.State.Open() || run.State == scheduler.Paused {
+		return err
+	}
+	if err := a.Store.MoveRun(ctx, id, scheduler.Paused, "interrupted in the foreground"); err != nil {
+		return err
+	}
+	return fmt.Errorf("%w: it was interrupted and is paused; `permesso runs resume %s` goes on", ErrIncomplete, id)
+}
+
+func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) error {
+	wait := watchEvery
+	for sleep(ctx, wait) {
+		if work.Err() != nil {
+			return fmt.Errorf("%w: a part of the program failed", ErrIncomplete)
+		}
+		asked := time.Now()
+		p, err := a.progress(ctx, id)
+		// Counting a large run takes a while: watching must not slow it down.
+		wait = max(watchEvery, 10*time.Since(asked))
+		if err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			a.Log.Error("progress cannot be read", "error", err)
+			continue
+		}
+		if show != nil {
+			show(p)
+		}
+		if over, err := a.verdict(p, time.Now()); over {
+			return err
+		}
+		halted, why, err := a.Store.Halted(ctx)
+		if err == nil && !halted.IsZero() {
+			return fmt.Errorf("%w: %w (%s)", ErrIncomplete, ErrHalted, why)
+		}
+	}
+	return nil
+}
+
+const (
+	// lingerQuiet is how long a foreground run that hears reports waits for the next one before it closes its ears.
+	lingerQuiet = 1500 * time.Millisecond
+	lingerMost  = 10 * time.Second
+)
+
+// linger keeps the webhook open after the last message while reports of the run are still coming in: they would otherwise
+// wait for Meta's next try. A run of which nothing was reported yet is not waited for.
+func (a *App) linger(ctx context.Context, id string, show func(Progress)) {
+	began := time.Now()
+	quiet, last := began, -1
+	for time.Since(began) < lingerMost && time.Since(quiet) < lingerQuiet {
+		p, err := a.progress(ctx, id)
+		if err != nil {
+			return
+		}
+		if show != nil {
+			show(p)
+		}
+		// Each report moves the sum on: a message counts more the further it got.
+		reported := p.States[sender.Sent] + 2*p.States[sender.Delivered] + 3*p.States[sender.Read]
+		if reported == 0 || p.States[sender.Accepted]+p.States[sender.Held]+p.States[sender.Sent]+p.States[sender.Delivered] == 0 {
+			return
+		}
+		if reported != last {
+			quiet, last = time.Now(), reported
+		}
+		if !sleep(ctx, watchEvery) {
+			return
+		}
+	}
+}
+
+// verdict says whether the foreground may leave the run, and with what.
+func (a *App) verdict(p Progress, now time.Time) (over bool, err error) {
+	switch p.Run.State {
+	case scheduler.Done:
+		return true, nil
+	case scheduler.Paused, scheduler.RunCancelled:
+		return true, fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why)
+	case scheduler.Waiting:
+		return true, fmt.Errorf("%w: it waits for approval", ErrIncomplete)
+	}
+	if !p.DueAt.IsZero() && p.DueAt.Sub(now) > waitAtMost {
+		return true, fmt.Errorf("%w: the %d people left wait until %s; a running `permesso serve` sends to them then",
+			ErrIncomplete, p.Progress.Waiting(), p.DueAt.In(a.zone()).Format(time.RFC3339))
+	}
+	return false, nil
+}
+
+func (a *App) progress(ctx context.Context, id string) (Progress, error) {
+	run, err := a.Store.Run(ctx, id)
+	if err != nil {
+		return Progress{}, err
+	}
+	states, err := a.Store.Progress(ctx, id)
+	if err != nil {
+		return Progress{}, err
+	}
+	p := Progress{Progress: states, Run: run}
+	if run.State == scheduler.Running && p.States[sender.Queued] > 0 && p.States[sender.Sending] == 0 {
+		if p.DueAt, err = a.Store.NextDue(ctx, id); err != nil {
+			return Progress{}, err
+		}
+	}
+	return p, nil
+}
+
+// StopAndWait suppresses by an operator's hand and waits, as the webhook does, until nothing for these people is on its way.
+func (a *App) StopAndWait(ctx context.Context, people []policy.PersonID) {
+	deadline := time.Now().Add(1200 * time.Millisecond)
+	for time.Now().Before(deadline) {
+		flying, err := a.Store.InFlight(ctx, people)
+		if err == nil && !flying {
+			return
+		}
+		if !sleep(ctx, 10*time.Millisecond) {
+			return
+		}
+	}
+}
