@@ -40,7 +40,7 @@ func (q *question) because(r rule, d Decision) string {
 	case ruleBudget:
 		return "The run has no budget to keep to."
 	case ruleMessagingLimit:
-		return "The messaging limit is kept by the pace of sending; it refuses no one."
+		return "No messaging limit is set."
 	case ruleQualityGuard:
 		return "No quality guard is set for the campaign."
 	}
@@ -281,7 +281,10 @@ func (q *question) becauseCaps(d Decision) string {
 	if d.Verdict == Defer {
 		return sentence + "."
 	}
-	return sentence + ", which is not within a window of this run."
+	if q.facts.Ask.Window == nil {
+		return sentence + ", and a campaign without a window does not wait."
+	}
+	return sentence + ", which is after this person's window of this run."
 }
 
 // fullest returns the cap that has room last.

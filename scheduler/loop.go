@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/permesso/permesso/templates"
@@ -122,6 +123,7 @@ func (s *Scheduler) start(ctx context.Context, c Campaign, slot DueOccurrence) (
 		if err != nil {
 			return false, err
 		}
+		busy = slices.DeleteFunc(busy, func(r Run) bool { return r.Test }) // a test run takes nobody's slot
 		if len(busy) > 0 && c.Schedule.Overlap == OverlapQueue {
 			return false, nil
 		}
@@ -163,6 +165,8 @@ func (s Schedule) spec() string {
 type PlanStore interface {
 	People
 	Rows
+	// Counted keeps what the first pass counted, before any row is written.
+	Counted(ctx context.Context, runID string, plan Plan) error
 	// Planned notes that a run's last row is written.
 	Planned(ctx context.Context, runID string, plan Plan) error
 }
@@ -262,12 +266,19 @@ func (p *Planner) Plan(ctx context.Context, runs []Run) error {
 		}
 		draft, err := NewDraft(run, catalogue, p.Rate(run.NumberID))
 		if err != nil {
-			return err
+			p.Logger.Error("a run pauses: it cannot be planned", "run", run.ID, "error", err)
+			if err := p.Move.MoveRun(ctx, run.ID, Paused, err.Error()); err != nil {
+				return err
+			}
+			continue // the others are planned
 		}
 		drafts = append(drafts, draft)
 	}
 	if len(drafts) == 0 {
 		return nil
+	}
+	if err := p.count(ctx, drafts); err != nil {
+		return err
 	}
 	plans, err := MakePlans(ctx, p.Store, p.Store, drafts, time.Now())
 	if err != nil {
@@ -275,6 +286,23 @@ func (p *Planner) Plan(ctx context.Context, runs []Run) error {
 	}
 	for i, d := range drafts {
 		if err := p.Store.Planned(ctx, d.Run.ID, plans[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count is the first pass, for runs that nobody counted when they were made: those of a schedule.
+func (p *Planner) count(ctx context.Context, drafts []*Draft) error {
+	if !slices.ContainsFunc(drafts, func(d *Draft) bool { return d.Run.Plan.Hash == "" }) {
+		return nil
+	}
+	plans, err := MakePlans(ctx, p.Store, nil, drafts, time.Now())
+	if err != nil {
+		return err
+	}
+	for i, d := range drafts {
+		if err := p.Store.Counted(ctx, d.Run.ID, plans[i]); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,11 @@ func NewDraft(run Run, catalogue templates.Catalogue, perSecond float64) (*Draft
 }
 
 // pageSize is how many people are read and judged together: large enough for range queries, small enough for memory.
-const pageSize = 10_000
+const (
+	pageSize = 10_000
+	// firstPage is small, so that the first messages leave while the rest is still being judged.
+	firstPage = 1_000
+)
 
 // MakePlans judges everybody for all drafts together, key range by key range, in order of priority: a campaign never takes a
 // slot of somebody's frequency cap that a higher one wants in the same tick. With rows it writes one row per person and
@@ -70,8 +74,9 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 	for _, d := range drafts {
 		d.begin()
 	}
-	pages := readAhead(ctx, people, want)
-	for page := range pages {
+	reading, stop := context.WithCancel(ctx)
+	defer stop() // the page that was read ahead is not wanted after an error
+	for page := range readAhead(reading, people, want) {
 		if page.err != nil {
 			return nil, fmt.Errorf("planning: %w", page.err)
 		}
@@ -133,8 +138,8 @@ func readAhead(ctx context.Context, people People, want Want) <-chan page {
 	go func() {
 		defer close(pages)
 		var after policy.PersonID
-		for {
-			subjects, err := people.Range(ctx, after, pageSize, want)
+		for size := firstPage; ; size = pageSize {
+			subjects, err := people.Range(ctx, after, size, want)
 			if err == nil && len(subjects) == 0 {
 				return
 			}

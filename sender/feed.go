@@ -2,6 +2,7 @@ package sender
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/permesso/permesso/policy"
@@ -21,8 +22,10 @@ type feed struct {
 	dueAfter policy.PersonID
 	rewindAt time.Time
 
+	flying    atomic.Int64 // rows at the gate, or past it, whose outcome is not recorded yet
 	idleUntil time.Time
-	finishAt  time.Time // not asked before this whether the run is over
+	again     atomic.Bool // rows that were handed out did not leave: read from the first again
+	finishAt  time.Time   // not asked before this whether the run is over
 }
 
 const (
@@ -30,7 +33,7 @@ const (
 	// rewindEvery is how often the deferred rows are read from the first again, so that none given back out of order is missed.
 	rewindEvery = 5 * time.Second
 	// pollEvery is how soon an empty feed looks again.
-	pollEvery = 100 * time.Millisecond
+	pollEvery = 50 * time.Millisecond
 )
 
 // reset starts reading again from the first row: some that were read did not leave.
@@ -42,6 +45,9 @@ func (f *feed) reset() {
 
 // fill reads the next page when none is left of the last one.
 func (f *feed) fill(ctx context.Context, ledger Ledger, now time.Time) error {
+	if f.again.Swap(false) {
+		f.reset()
+	}
 	if len(f.rows) > 0 || now.Before(f.idleUntil) {
 		return nil
 	}
@@ -79,10 +85,7 @@ func (f *feed) fillDue(ctx context.Context, ledger Ledger, now time.Time) error 
 }
 
 func (f *feed) keep(rows []Row) {
-	if cap(f.rows) < len(rows) {
-		f.rows = make([]prepared, 0, pageSize)
-	}
-	f.rows = f.rows[:0]
+	f.rows = make([]prepared, 0, len(rows)) // the last page may still be at the gate
 	for _, row := range rows {
 		f.rows = append(f.rows, f.binding.prepare(f.run, row))
 	}

@@ -56,7 +56,8 @@ type GateRow struct {
 	Missing string
 }
 
-// GateAnswer is the gate's word on one row. Only a Sending row may be posted.
+// GateAnswer is the gate's word on one row. Only a Sending row may be posted, and only when it was allowed. State is where
+// the row stands now; "" when it is not there, or when another attempt has it in sending.
 type GateAnswer struct {
 	State    State
 	Decision policy.Decision

@@ -17,6 +17,9 @@ type line struct {
 	feeds map[string]*feed
 	order []*feed
 
+	gates   chan struct{} // one element for each gate under way
+	gating  sync.WaitGroup
+	failed  chan error // of a gate; the next step reports it
 	jobs    chan job
 	ended   chan ended
 	posters atomic.Int64 // posters running
@@ -27,11 +30,12 @@ type line struct {
 	refresh   atomic.Bool
 	trouble   trouble
 	latency   atomic.Int64 // the shortest answer seen, in ns
-	mu        sync.Mutex   // guards pace.wire and pace.slow, told by posters
+	mu        sync.Mutex   // guards pace's figures, which gates and outcomes tell
 }
 
 // job is one row past the gate.
 type job struct {
+	feed    *feed
 	run     Run
 	person  policy.PersonID
 	attempt AttemptID
@@ -40,6 +44,7 @@ type job struct {
 }
 
 type ended struct {
+	feed    *feed
 	run     Run
 	outcome Outcome
 }
@@ -48,12 +53,15 @@ const (
 	minPosters = 16
 	maxPosters = 512
 	// refreshEvery is how soon a new, paused or cancelled run is seen; the gate sees it at once anyway.
-	refreshEvery = 250 * time.Millisecond
+	refreshEvery = 100 * time.Millisecond
 )
 
 func newLine(s *Sender) *line {
-	l := &line{Sender: s, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, jobs: make(chan job, 2*maxBatch), ended: make(chan ended, 4*maxBatch)}
-	return l
+	gates := gatesAtOnce(s.o.PerSecond)
+	return &line{
+		Sender: s, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates),
+		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch),
+	}
 }
 
 // run sends until ctx is done, then lets the posts on their way end and records them.
@@ -67,9 +75,11 @@ func (l *line) run(ctx context.Context) {
 			pause(ctx, time.Second)
 		}
 	}
+	l.gating.Wait()
 	close(l.jobs)
 	if !within(drainFor, l.working.Wait) {
 		l.log.Warn("answers on their way were not waited for; their messages will be unknown", "count", l.flying.Load())
+		go func() { l.working.Wait(); close(l.ended) }() // what still comes is recorded while the process lives
 		return
 	}
 	close(l.ended)
@@ -92,6 +102,11 @@ func within(span time.Duration, wait func()) bool {
 
 // step takes one batch from the feed with the highest priority that has rows, through tokens, gate and wire.
 func (l *line) step(ctx context.Context) error {
+	select {
+	case err := <-l.failed:
+		return err
+	default:
+	}
 	if err := l.refreshFeeds(ctx); err != nil {
 		return err
 	}
@@ -107,58 +122,80 @@ func (l *line) step(ctx context.Context) error {
 		pause(ctx, pollEvery/4)
 		return nil
 	}
-	if !l.room(ctx) {
-		return nil
-	}
 	l.mu.Lock()
 	l.pace.recover(time.Now())
 	n := l.pace.batch()
 	l.mu.Unlock()
+	if !l.room(ctx, n) {
+		return nil
+	}
 	if l.trouble.probing() {
+		if l.flying.Load() > 0 || len(l.gates) > 0 {
+			// The last probe is not back: a network that swallows bytes takes long to say so.
+			pause(ctx, pollEvery/4)
+			return nil
+		}
 		n = 1
 	}
+	// A place at the gate comes before the tokens: those of a batch that waits for one would leave with the next second's.
+	l.gates <- struct{}{}
 	rows := f.take(n)
-	if err := l.pace.take(ctx, len(rows)); err != nil {
+	l.mu.Lock()
+	tokens := l.pace.spend(time.Now(), len(rows))
+	l.mu.Unlock()
+	if err := l.pace.take(ctx, tokens); err != nil {
+		<-l.gates
 		return nil // stopping: the rows carry no claim, they stay queued
 	}
-	return l.pass(ctx, f, rows)
+	run := f.run
+	f.flying.Add(int64(len(rows)))
+	l.gating.Go(func() {
+		defer func() { <-l.gates }()
+		if err := l.pass(ctx, f, run, rows); err != nil {
+			l.failed <- err
+		}
+	})
+	return nil
 }
 
 // pass takes rows through the gate and hands those that may leave to the posters.
-func (l *line) pass(ctx context.Context, f *feed, rows []prepared) error {
+func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) error {
 	gates := make([]GateRow, len(rows))
-	ids := newAttempts(len(rows))
+	began := time.Now()
+	ids := newAttempts(len(rows), began)
 	for i := range rows {
 		rows[i].gate.AttemptID = ids[i]
 		gates[i] = rows[i].gate
 	}
-	began := time.Now()
-	answers, readAt, err := l.o.Ledger.Gate(ctx, f.run, gates)
+	answers, readAt, err := l.o.Ledger.Gate(ctx, run, gates)
 	if l.o.Observer != nil {
 		l.o.Observer.Gated(l.o.NumberID, answers, time.Since(began))
 	}
 	allowed := 0
 	for i, answer := range answers {
 		switch {
-		case answer.State == Sending:
+		case answer.State == Sending && answer.Decision.Verdict == policy.Allow:
 			allowed++
 			l.flying.Add(1)
-			l.jobs <- job{run: f.run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(f.run, l.o.Instance, ids[i]), beginBy: readAt.Add(beginWithin)}
+			l.jobs <- job{feed: f, run: run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(run, l.o.Instance, ids[i]), beginBy: readAt.Add(beginWithin)}
 		case answer.State == Queued && answer.Decision.Verdict != policy.Defer:
 			// The run is paused, or the row could not be judged: read again later, lose nothing.
-			f.reset()
+			f.again.Store(true)
 			l.refresh.Store(true)
 		}
 	}
+	f.flying.Add(int64(allowed - len(rows)))
+	l.mu.Lock()
 	l.pace.giveBack(len(rows) - allowed)
+	l.mu.Unlock()
 	l.morePosters()
 	return err
 }
 
-// room waits until the posters can begin another batch in time.
-func (l *line) room(ctx context.Context) bool {
-	for l.flying.Load() > 2*maxBatch || len(l.jobs) > maxBatch/2 {
-		if !pause(ctx, 2*time.Millisecond) {
+// room waits until the posters can begin another batch of n rows in time: no more than a batch may wait for them.
+func (l *line) room(ctx context.Context, n int) bool {
+	for l.flying.Load() > 3*maxBatch || len(l.jobs) > n {
+		if !pause(ctx, time.Millisecond) {
 			return false
 		}
 	}
@@ -169,7 +206,8 @@ func (l *line) room(ctx context.Context) bool {
 func (l *line) wanted() int64 {
 	shortest := time.Duration(l.latency.Load())
 	if shortest == 0 {
-		return minPosters
+		// No answer yet: enough for half a second of them, within reason.
+		return min(int64(l.o.PerSecond/2)+minPosters, 4*minPosters)
 	}
 	rate := min(l.o.PerSecond, 20000)
 	need := int64(rate*shortest.Seconds()*1.5) + minPosters
@@ -195,7 +233,7 @@ func (l *line) poster() {
 		if l.o.Observer != nil {
 			l.o.Observer.Attempted(l.o.NumberID, result, took)
 		}
-		l.ended <- ended{j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}}
+		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}}
 	}
 }
 
@@ -254,7 +292,7 @@ func (l *line) refreshFeeds(ctx context.Context) error {
 
 // finish closes a run of which nothing is left. What is left and waits for no time was missed by the feed: it reads again.
 func (l *line) finish(ctx context.Context, f *feed, now time.Time) error {
-	if !f.keysDone || len(f.rows) > 0 || l.flying.Load() > 0 || now.Before(f.finishAt) {
+	if !f.keysDone || len(f.rows) > 0 || f.flying.Load() > 0 || now.Before(f.finishAt) {
 		return nil
 	}
 	done, nextDue, err := l.o.Runs.Finish(ctx, f.run.ID)

@@ -17,16 +17,29 @@ type pace struct {
 	limit   float64 // messages per second, as configured
 	limiter *rate.Limiter
 	burst   int
-	credit  int // tokens taken for rows that the gate then refused
+	credit  int // tokens taken for rows that the gate then refused; with those in the bucket never more than a burst
 
-	slow     float64 // the share of the limit in use: below 1 after Meta asked to slow down
-	slowedAt time.Time
+	slow     float64   // the share of the limit in use: below 1 after Meta asked to slow down
+	slowedAt time.Time // when the rate was lowered
+	askedAt  time.Time // when Meta last asked for that
+	raisedAt time.Time
 	wire     wireRate
+}
+
+// gatesAtOnce is how many batches may be at the gate together: with two, one is judged while the one before commits. At low
+// limits one keeps up, and a second batch in hand would cost a message of every second.
+func gatesAtOnce(limit float64) int {
+	if limit < 200 {
+		return 1
+	}
+	return 2
 }
 
 // newPace starts with an empty bucket: a takeover must not add a burst to what the last holder just sent.
 func newPace(limit float64, now time.Time) *pace {
-	p := &pace{limit: limit, slow: 1, burst: max(1, min(maxBatch, int(0.0075*limit)))}
+	// In the worst second the gates let go of all they held, the bucket is full, and the rate comes on top: 0.015 of the limit for both.
+	burst := int(0.015 * limit / float64(1+gatesAtOnce(limit)))
+	p := &pace{limit: limit, slow: 1, burst: max(1, min(maxBatch, burst))}
 	p.limiter = rate.NewLimiter(p.allowed(), p.burst)
 	p.limiter.AllowN(now, p.burst)
 	return p
@@ -45,14 +58,22 @@ func (p *pace) allowed() rate.Limit {
 // batch is how many rows to gate next: at most the burst, and at most 100 ms of what the wire has been taking.
 func (p *pace) batch() int { return max(1, min(p.burst, p.wire.in(100*time.Millisecond))) }
 
-// take waits for the tokens of n rows. A cancelled wait means: do not send.
-func (p *pace) take(ctx context.Context, n int) error {
+// spend uses tokens left over from refused rows, as far as they reach; it returns how many are still to be taken.
+func (p *pace) spend(now time.Time, n int) int {
+	p.trim(now)
 	used := min(n, p.credit)
-	if err := p.limiter.WaitN(ctx, n-used); err != nil {
-		return err
-	}
 	p.credit -= used
-	return nil
+	return n - used
+}
+
+// take waits for n tokens. A cancelled wait means: do not send.
+func (p *pace) take(ctx context.Context, n int) error { return p.limiter.WaitN(ctx, n) }
+
+// trim lets go of kept tokens beyond a burst: while they were kept the bucket filled beside them, and both spent at once
+// would be one too many in a second, which a number with a low limit has no room for.
+func (p *pace) trim(now time.Time) {
+	room := float64(p.burst) - p.limiter.TokensAt(now)
+	p.credit = max(0, min(p.credit, int(math.Floor(room))))
 }
 
 // giveBack keeps the tokens of refused rows for the next batch.
@@ -60,6 +81,7 @@ func (p *pace) giveBack(n int) { p.credit = min(p.burst, p.credit+n) }
 
 // slowDown lowers the rate after Meta said that it is too high, at most once a second, never below a tenth.
 func (p *pace) slowDown(now time.Time) {
+	p.askedAt = now
 	if now.Sub(p.slowedAt) < time.Second {
 		return
 	}
@@ -70,10 +92,10 @@ func (p *pace) slowDown(now time.Time) {
 
 // recover raises the rate again, a twentieth of the limit for each second in which Meta did not complain.
 func (p *pace) recover(now time.Time) {
-	if p.slow >= 1 || now.Sub(p.slowedAt) < time.Second {
+	if p.slow >= 1 || now.Sub(p.askedAt) < time.Second || now.Sub(p.raisedAt) < time.Second {
 		return
 	}
-	p.slowedAt = now
+	p.raisedAt = now
 	p.slow = min(1, p.slow+0.05)
 	p.limiter.SetLimitAt(now, p.allowed())
 }

@@ -55,6 +55,9 @@ func (l *line) write(ctx context.Context, group []ended) {
 		pause(ctx, wait)
 	}
 	l.react(ctx, group)
+	for _, e := range group {
+		e.feed.flying.Add(-1)
+	}
 	l.flying.Add(-int64(len(group)))
 }
 
@@ -76,7 +79,7 @@ func (l *line) react(ctx context.Context, group []ended) {
 			l.refresh.Store(true)
 		case Ambiguous:
 			l.log.Warn("the answer to a message was lost: it is unknown until WhatsApp reports it", "run", e.run.ID, "error", result.Cause)
-			if l.trouble.ambiguous() == ambiguousInARow {
+			if l.trouble.ambiguous()%ambiguousInARow == 0 {
 				l.pauseRuns(ctx, e.run, PauseNumber, "25 messages in a row got no answer: whether they left is not known. Look at the network and at Meta's status, then resume")
 			}
 		case Refused:

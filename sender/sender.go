@@ -3,6 +3,7 @@ package sender
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -138,13 +139,17 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// newAttempts makes n attempt ids.
-func newAttempts(n int) []AttemptID {
-	raw := make([]byte, 16*n)
+// newAttempts makes n attempt ids: six bytes of time and ten of chance. They sort by time, so that the index over them
+// grows at one end; random ones dirty a page each.
+func newAttempts(n int, now time.Time) []AttemptID {
+	var stamp [8]byte
+	binary.BigEndian.PutUint64(stamp[:], uint64(now.UnixMilli()))
+	raw := make([]byte, 10*n)
 	_, _ = rand.Read(raw) // it never fails; it ends the program instead
 	ids := make([]AttemptID, n)
 	for i := range ids {
-		copy(ids[i][:], raw[16*i:])
+		copy(ids[i][:6], stamp[2:])
+		copy(ids[i][6:], raw[10*i:])
 	}
 	return ids
 }

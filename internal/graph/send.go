@@ -21,7 +21,7 @@ import (
 // TakenHeld by 200, Refused by a Graph error object with whatever other status, and Ambiguous by all else.
 func (c *Client) Send(ctx context.Context, post sender.Post) sender.Result {
 	notSent := func(err error) sender.Result {
-		return sender.Result{Fate: sender.NotSent, Cause: fmt.Errorf("posting a message: %w", err)}
+		return sender.Result{Fate: sender.NotSent, Late: errors.Is(err, errTooLate), Cause: fmt.Errorf("posting a message: %w", err)}
 	}
 	if !idForm.MatchString(post.NumberID) || (post.Edge != "messages" && post.Edge != "marketing_messages") {
 		return notSent(fmt.Errorf("there is no address /%s/%s to post to", post.NumberID, post.Edge))

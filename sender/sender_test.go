@@ -1,0 +1,510 @@
+package sender_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
+)
+
+// bubble runs f with a house of its own on fake time, and audits it afterwards.
+func bubble(t *testing.T, f func(h *house)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		f(h)
+		h.audit()
+	})
+}
+
+func TestSendsEveryoneOnce(t *testing.T) {
+	bubble(t, func(h *house) {
+		run := h.add("a", 0, 2500, 0)
+		stop := h.start(80)
+		h.until(time.Minute, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if n := h.count(run, sender.Accepted); n != 2500 || len(h.posts()) != 2500 {
+			t.Errorf("%d accepted of 2500, %d posts", n, len(h.posts()))
+		}
+		if took := run.done.Sub(h.posts()[0].at); took > 34*time.Second {
+			t.Errorf("2500 messages at 80/s took %s", took)
+		}
+		if h.leases[len(h.leases)-1] != "released" {
+			t.Errorf("the lease was not released: %v", h.leases)
+		}
+	})
+}
+
+// Whatever the gate answers, what is posted is what it answered Sending with an allowance, no more and no less.
+func TestOnlyWhatTheGateLetsThrough(t *testing.T) {
+	answers := []sender.GateAnswer{
+		{State: sender.Sending, Decision: policy.Decision{Verdict: policy.Allow}},
+		{State: sender.Skipped, Decision: policy.Decision{Reason: policy.Suppressed}},
+		{State: sender.Expired, Decision: policy.Decision{Reason: policy.NotAfter}},
+		{State: sender.Cancelled}, {State: sender.Unknown}, {State: sender.Accepted},
+		{}, // another attempt has it
+	}
+	bubble(t, func(h *house) {
+		random := rand.New(rand.NewPCG(1, 2))
+		h.judge = func(sender.GateRow) sender.GateAnswer {
+			if random.IntN(8) == 0 {
+				return sender.GateAnswer{State: sender.Queued, Decision: policy.Decision{Verdict: policy.Defer, Reason: policy.InQuietHours, Until: time.Now().Add(time.Duration(random.IntN(3000)) * time.Millisecond)}}
+			}
+			return answers[random.IntN(len(answers))]
+		}
+		run := h.add("a", 0, 1000, 0)
+		stop := h.start(200)
+		h.until(time.Minute, "nothing waits", func() bool { return h.count(run, sender.Queued, sender.Sending) == 0 })
+		stop()
+		sending := 0
+		for _, g := range h.gated {
+			for _, a := range g.answers {
+				if a.State == sender.Sending {
+					sending++
+				}
+			}
+		}
+		if len(h.posts()) != sending || sending == 0 {
+			t.Errorf("%d posts, the gate let %d through", len(h.posts()), sending)
+		}
+	})
+}
+
+// A row in sending that this gate did not allow, as a ledger might wrongly answer, is not posted.
+func TestSendingWithoutAllowanceIsNotPosted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHouse(t)
+		h.judge = func(sender.GateRow) sender.GateAnswer { return sender.GateAnswer{State: sender.Sending} }
+		h.add("a", 0, 5, 0)
+		stop := h.start(80)
+		time.Sleep(5 * time.Second)
+		stop()
+		if len(h.posts()) > 0 {
+			t.Errorf("%d posts without an allowance", len(h.posts()))
+		}
+	})
+}
+
+func TestMissingParameterGoesToTheGate(t *testing.T) {
+	bubble(t, func(h *house) {
+		h.bind = func(run sender.Run) (sender.Binding, error) {
+			run.Message.Parameters.Body[0].Field = "attributes.coupon"
+			return sender.Bind(run, catalogue(t))
+		}
+		h.judge = func(row sender.GateRow) sender.GateAnswer {
+			if row.Missing != "attributes.coupon" || row.Language != "it" {
+				t.Errorf("the gate is told of missing %q in %q", row.Missing, row.Language)
+			}
+			return sender.GateAnswer{State: sender.Skipped, Decision: policy.Decision{Reason: policy.MissingParameter}}
+		}
+		run := h.add("a", 0, 3, 0)
+		stop := h.start(80)
+		h.until(10*time.Second, "the run is over", func() bool { return h.over(run) })
+		stop()
+	})
+}
+
+func TestGateErrorSendsNothingAndReadsAgain(t *testing.T) {
+	bubble(t, func(h *house) {
+		back := time.Now().Add(5 * time.Second)
+		h.gate = func() error {
+			if time.Now().Before(back) {
+				return errDown
+			}
+			return nil
+		}
+		run := h.add("a", 0, 300, 0)
+		stop := h.start(80)
+		time.Sleep(4900 * time.Millisecond)
+		if len(h.posts()) > 0 {
+			t.Errorf("%d posts while the gate fails", len(h.posts()))
+		}
+		if n := h.count(run, sender.Queued); n != 300 {
+			t.Errorf("%d rows wait, want all", n)
+		}
+		h.until(20*time.Second, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if n := h.count(run, sender.Accepted); n != 300 {
+			t.Errorf("%d accepted of 300", n)
+		}
+	})
+}
+
+func TestPauseReactions(t *testing.T) {
+	for _, reaction := range []sender.Reaction{sender.PauseToken, sender.PauseAccount, sender.PauseNumber, sender.PauseTemplate, sender.PauseRun} {
+		t.Run(string(reaction), func(t *testing.T) {
+			bubble(t, func(h *house) {
+				h.answer = func(_ context.Context, n int) sender.Result {
+					if n > 100 {
+						return sender.Result{Fate: sender.Refused, Err: &sender.Error{Code: 190, Title: "Access token has expired", Reaction: reaction}}
+					}
+					return sender.Result{Fate: sender.Taken, WAMID: "w"}
+				}
+				run := h.add("a", 0, 10_000, 0)
+				stop := h.start(1000)
+				h.until(10*time.Second, "a pause", func() bool { return len(h.pauses()) > 0 })
+				time.Sleep(5 * time.Second)
+				stop()
+				if p := h.pauses()[0]; p.run != "a" || p.reaction != reaction || p.why != "Meta answered 190 Access token has expired" {
+					t.Errorf("paused %+v", p)
+				}
+				if extra := len(h.posts()) - 100; extra > 40 {
+					t.Errorf("%d posts after the first refusal", extra)
+				}
+				if n := h.count(run, sender.Queued); n != 10_000-100 {
+					t.Errorf("%d rows wait, want all but 100: a pause burns no message", n)
+				}
+			})
+		})
+	}
+}
+
+func TestNotSentStormProbesRarely(t *testing.T) {
+	for _, slow := range []time.Duration{0, 5 * time.Second} {
+		t.Run(fmt.Sprintf("failing after %s", slow), func(t *testing.T) {
+			bubble(t, func(h *house) {
+				var down atomic.Bool
+				down.Store(true)
+				h.answer = func(context.Context, int) sender.Result {
+					if !down.Load() {
+						return sender.Result{Fate: sender.Taken, WAMID: "w"}
+					}
+					time.Sleep(slow)
+					return sender.Result{Fate: sender.NotSent, Cause: errors.New("dial: connection refused")}
+				}
+				run := h.add("a", 0, 5000, 0)
+				stop := h.start(80)
+				time.Sleep(time.Minute)
+				before := len(h.posts())
+				if most := int((slow + time.Second).Seconds() * 80); before > most {
+					t.Errorf("%d posts in the first minute of an outage, want at most %d", before, most)
+				}
+				time.Sleep(10 * time.Minute)
+				if probes := len(h.posts()) - before; probes > 66 || probes < 20 {
+					t.Errorf("%d probes in ten minutes, want about one in ten seconds", probes)
+				}
+				down.Store(false)
+				h.until(5*time.Minute, "the run is over", func() bool { return h.over(run) })
+				stop()
+				if n := h.count(run, sender.Accepted); n != 5000 {
+					t.Errorf("%d accepted of 5000", n)
+				}
+			})
+		})
+	}
+}
+
+// Rows that came too late to begin say nothing about the network.
+func TestLateRowsAreNoOutage(t *testing.T) {
+	bubble(t, func(h *house) {
+		h.answer = func(_ context.Context, n int) sender.Result {
+			if n <= 60 {
+				return sender.Result{Fate: sender.NotSent, Late: true}
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}
+		run := h.add("a", 0, 300, 0)
+		stop := h.start(80)
+		h.until(15*time.Second, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if n := h.count(run, sender.Accepted); n != 300 {
+			t.Errorf("%d accepted of 300", n)
+		}
+	})
+}
+
+func TestLostAnswersInARowPauseTheNumber(t *testing.T) {
+	bubble(t, func(h *house) {
+		var lost atomic.Bool
+		lost.Store(true)
+		h.answer = func(context.Context, int) sender.Result {
+			if lost.Load() {
+				return sender.Result{Fate: sender.Ambiguous, Cause: errors.New("reset")}
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}
+		run := h.add("a", 0, 2000, 0)
+		stop := h.start(80)
+		for round := 1; round <= 2; round++ {
+			h.until(10*time.Second, "a pause", func() bool { return len(h.pauses()) == round })
+			if p := h.pauses()[round-1]; p.reaction != sender.PauseNumber || p.why == "" {
+				t.Errorf("paused %+v", p)
+			}
+			time.Sleep(5 * time.Second)
+			if n := h.count(run, sender.Unknown); n < 25*round || n > 60*round || len(h.posts()) != n {
+				t.Errorf("round %d: %d unknown, %d posts: what is unknown is never sent again", round, n, len(h.posts()))
+			}
+			h.reopen(run) // an operator resumes while nothing is mended
+		}
+		lost.Store(false)
+		h.reopen(run)
+		h.until(time.Minute, "the run is over", func() bool { return h.over(run) && h.count(run, sender.Queued) == 0 })
+		stop()
+	})
+}
+
+// Single lost answers between good ones pause nothing.
+func TestSingleLostAnswers(t *testing.T) {
+	bubble(t, func(h *house) {
+		h.answer = func(_ context.Context, n int) sender.Result {
+			if n%4 == 0 {
+				return sender.Result{Fate: sender.Taken, WAMID: "w"}
+			}
+			return sender.Result{}
+		}
+		run := h.add("a", 0, 400, 0)
+		stop := h.start(80)
+		h.until(time.Minute, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if len(h.pauses()) > 0 || h.count(run, sender.Unknown) != 300 {
+			t.Errorf("paused %v, %d unknown", h.pauses(), h.count(run, sender.Unknown))
+		}
+	})
+}
+
+func TestALostLeaseStopsSending(t *testing.T) {
+	bubble(t, func(h *house) {
+		lostAt := time.Now().Add(3 * time.Second)
+		h.hold = func() (bool, bool, error) { return time.Now().Before(lostAt), false, nil }
+		h.add("a", 0, 10_000, 0)
+		stop := h.start(80)
+		time.Sleep(20 * time.Second)
+		stop()
+		if last := h.posts()[len(h.posts())-1].at; last.Sub(lostAt) > 1100*time.Millisecond {
+			t.Errorf("the last post came %s after the lease was lost", last.Sub(lostAt))
+		}
+		if len(h.gated) == 0 || len(h.posts()) < 100 {
+			t.Errorf("%d posts while the lease was held", len(h.posts()))
+		}
+	})
+}
+
+// A lease that cannot be renewed is used for less than it lasts, then given up; when the database is back it is a takeover.
+func TestALeaseThatCannotBeRenewed(t *testing.T) {
+	bubble(t, func(h *house) {
+		down, back := time.Now().Add(3*time.Second), time.Now().Add(30*time.Second)
+		first, again := true, false
+		h.hold = func() (bool, bool, error) {
+			if now := time.Now(); now.After(down) && now.Before(back) {
+				return false, false, errDown
+			}
+			taken := first || time.Now().After(back) && !again
+			again = again || taken && !first
+			first = false
+			return true, taken, nil
+		}
+		run := h.add("a", 0, 3000, 0)
+		stop := h.start(80)
+		h.until(2*time.Minute, "the run is over", func() bool { return h.over(run) })
+		stop()
+		for _, p := range h.posts() {
+			if p.at.After(down.Add(5*time.Second)) && p.at.Before(back) {
+				t.Fatalf("a post %s after the last renewal", p.at.Sub(down))
+			}
+		}
+		if takeovers := slices.DeleteFunc(slices.Clone(h.leases), func(what string) bool { return what != "settled 5s" }); len(takeovers) != 2 {
+			t.Errorf("leases: %v", h.leases)
+		}
+	})
+}
+
+// A stop ends as on SIGTERM: nothing more passes the gate, what is on its way is waited for and recorded, the lease released.
+func TestStopDrains(t *testing.T) {
+	for _, latency := range []time.Duration{20 * time.Millisecond, 2 * time.Second, 14 * time.Second} {
+		t.Run(latency.String(), func(t *testing.T) {
+			bubble(t, func(h *house) {
+				h.answer = func(ctx context.Context, _ int) sender.Result {
+					select {
+					case <-ctx.Done():
+						return sender.Result{}
+					case <-time.After(latency):
+						return sender.Result{Fate: sender.Taken, WAMID: "w"}
+					}
+				}
+				run := h.add("a", 0, 50_000, 0)
+				stop := h.start(80)
+				time.Sleep(5 * time.Second)
+				stopped := time.Now()
+				took := stop()
+				if took > latency+time.Second {
+					t.Errorf("stopping took %s with answers of %s", took, latency)
+				}
+				if n := h.count(run, sender.Sending, sender.Unknown); n > 0 || h.count(run, sender.Accepted) != len(h.posts()) {
+					t.Errorf("%d rows are left in flight; %d accepted of %d posts", n, h.count(run, sender.Accepted), len(h.posts()))
+				}
+				if last := h.gated[len(h.gated)-1].at; last.After(stopped) {
+					t.Errorf("something passed the gate %s after the stop", last.Sub(stopped))
+				}
+				if h.leases[len(h.leases)-1] != "released" {
+					t.Errorf("leases: %v", h.leases)
+				}
+			})
+		})
+	}
+}
+
+// An answer that does not come holds a stop up for a quarter of a minute, not for ever; its row stays in sending for the next process to settle.
+func TestStopDoesNotWaitForEver(t *testing.T) {
+	bubble(t, func(h *house) {
+		h.answer = func(context.Context, int) sender.Result {
+			time.Sleep(40 * time.Second)
+			return sender.Result{}
+		}
+		run := h.add("a", 0, 20, 0)
+		stop := h.start(80)
+		time.Sleep(5 * time.Second)
+		if took := stop(); took > 16*time.Second {
+			t.Errorf("stopping took %s", took)
+		}
+		if n := h.count(run, sender.Sending); n != 20 {
+			t.Errorf("%d rows in sending, %d queued, want 20 in sending; %d posts", n, h.count(run, sender.Queued), len(h.posts()))
+		}
+		time.Sleep(time.Minute) // the posters end with their answers
+	})
+}
+
+// While outcomes cannot be stored they are kept and tried again; none is lost, none is sent again.
+func TestOutcomesAreKeptWhileTheLedgerFails(t *testing.T) {
+	bubble(t, func(h *house) {
+		down, back := time.Now().Add(2*time.Second), time.Now().Add(14*time.Second)
+		h.record = func([]sender.Outcome) error {
+			if now := time.Now(); now.After(down) && now.Before(back) {
+				return errDown
+			}
+			return nil
+		}
+		run := h.add("a", 0, 3000, 0)
+		stop := h.start(80)
+		h.until(2*time.Minute, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if n := h.count(run, sender.Accepted); n != 3000 || len(h.posts()) != 3000 {
+			t.Errorf("%d accepted, %d posts, want 3000 of each", n, len(h.posts()))
+		}
+		for _, p := range h.posts() {
+			if p.at.After(down.Add(20*time.Second)) && p.at.Before(back) {
+				t.Fatal("posts go on without end while nothing can be recorded")
+			}
+		}
+	})
+}
+
+// A small run ends when its own last row does, also while a big one of the same number goes on.
+func TestARunEndsBesideAnother(t *testing.T) {
+	bubble(t, func(h *house) {
+		small, big := h.add("small", 0, 40, 5), h.add("big", 1000, 20_000, 0)
+		stop := h.start(80)
+		h.until(10*time.Second, "the small run is over", func() bool { return h.over(small) })
+		if h.over(big) {
+			t.Error("the big run is over too: the test shows nothing")
+		}
+		stop()
+	})
+}
+
+func TestPriority(t *testing.T) {
+	bubble(t, func(h *house) {
+		low, high := h.add("low", 0, 300, 1), h.add("high", 1000, 300, 9)
+		stop := h.start(80)
+		h.until(30*time.Second, "both are over", func() bool { return h.over(low) && h.over(high) })
+		stop()
+		if !high.done.Before(low.done) || h.gated[0].run != "high" {
+			t.Error("the run with the lower priority went first")
+		}
+	})
+}
+
+// A run that is still being planned is not over when its first page is: later pages are found as they come.
+func TestPlanningRunGoesOn(t *testing.T) {
+	bubble(t, func(h *house) {
+		run := h.add("a", 0, 10, 0)
+		run.Planned = false
+		stop := h.start(80)
+		for page := 1; page <= 3; page++ {
+			h.until(10*time.Second, "a page is sent", func() bool { return h.count(run, sender.Accepted) == 10*page })
+			time.Sleep(3 * time.Second)
+			if h.over(run) {
+				t.Error("the run ended before its planning did")
+			}
+			h.mu.Lock()
+			if page < 3 {
+				h.fill(run, 10*page, 10)
+			} else {
+				run.Planned = true
+			}
+			h.mu.Unlock()
+		}
+		h.until(10*time.Second, "the run is over", func() bool { return h.over(run) })
+		stop()
+	})
+}
+
+func TestTemplateThatDoesNotFit(t *testing.T) {
+	bubble(t, func(h *house) {
+		run := h.add("a", 0, 10, 0)
+		var trouble atomic.Int32
+		h.bind = func(run sender.Run) (sender.Binding, error) {
+			switch trouble.Load() {
+			case 0:
+				return nil, fmt.Errorf("template weekend_offer: the body takes 2: %w", sender.ErrNoBinding)
+			case 1:
+				return nil, errDown
+			}
+			return sender.Bind(run, catalogue(t))
+		}
+		stop := h.start(80)
+		h.until(5*time.Second, "a pause", func() bool { return len(h.pauses()) == 1 })
+		if p := h.pauses()[0]; p.reaction != sender.PauseTemplate || h.count(run, sender.Queued) != 10 {
+			t.Errorf("paused %+v", p)
+		}
+		// Any other trouble, such as a database that is away, pauses nothing.
+		trouble.Store(1)
+		h.reopen(run)
+		time.Sleep(5 * time.Second)
+		trouble.Store(2)
+		h.until(10*time.Second, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if len(h.pauses()) > 1 {
+			t.Errorf("paused %+v", h.pauses())
+		}
+	})
+}
+
+func TestSlowDownAndRecover(t *testing.T) {
+	bubble(t, func(h *house) {
+		complain := func(since time.Duration) bool { return since > 5*time.Second && since < 8*time.Second }
+		began := time.Now()
+		h.answer = func(context.Context, int) sender.Result {
+			if complain(time.Since(began)) {
+				return sender.Result{Fate: sender.Refused, Err: &sender.Error{Code: 130429, Title: "Rate limit hit", Reaction: sender.SlowDown}}
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}
+		run := h.add("a", 0, 100_000, 0)
+		stop := h.start(100)
+		time.Sleep(60 * time.Second)
+		stop()
+		rate := func(second int) int {
+			n := 0
+			for _, p := range h.posts() {
+				if int(p.at.Sub(began).Seconds()) == second {
+					n++
+				}
+			}
+			return n
+		}
+		if before, after, later := rate(4), rate(9), rate(50); before < 95 || after > 60 || later < 95 {
+			t.Errorf("posts per second: %d before Meta complains, %d after, %d when it has been quiet for long", before, after, later)
+		}
+		if n := h.count(run, sender.Failed); n > 0 {
+			t.Errorf("%d messages failed for a wish to slow down", n)
+		}
+	})
+}
