@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -123,7 +124,7 @@ func (s *Scheduler) start(ctx context.Context, c Campaign, slot DueOccurrence) (
 		if err != nil {
 			return false, err
 		}
-		busy = slices.DeleteFunc(busy, func(r Run) bool { return r.Test }) // a test run takes nobody's slot
+		busy = slices.DeleteFunc(busy, func(r Run) bool { return r.Test || r.Manual }) // a run by hand takes nobody's slot
 		if len(busy) > 0 && c.Schedule.Overlap == OverlapQueue {
 			return false, nil
 		}
@@ -165,8 +166,8 @@ func (s Schedule) spec() string {
 type PlanStore interface {
 	People
 	Rows
-	// Counted keeps what the first pass counted, before any row is written.
-	Counted(ctx context.Context, runID string, plan Plan) error
+	// Counted keeps what the first pass counted, before any row is written, and the kind as which the messages count.
+	Counted(ctx context.Context, runID string, kind policy.Kind, plan Plan) error
 	// Planned notes that a run's last row is written.
 	Planned(ctx context.Context, runID string, plan Plan) error
 }
@@ -302,7 +303,7 @@ func (p *Planner) count(ctx context.Context, drafts []*Draft) error {
 		return err
 	}
 	for i, d := range drafts {
-		if err := p.Store.Counted(ctx, d.Run.ID, plans[i]); err != nil {
+		if err := p.Store.Counted(ctx, d.Run.ID, d.Run.Kind, plans[i]); err != nil {
 			return err
 		}
 	}

@@ -52,10 +52,22 @@ func NewDraft(run Run, catalogue templates.Catalogue, perSecond float64) (*Draft
 		binding = nil // decided per person: no_template, template_not_approved or missing_parameter
 	}
 	d := &Draft{Run: run, audience: audience, catalogue: catalogue, binding: binding, rate: perSecond, testers: map[string]bool{}}
+	d.Run.Kind = d.kind()
 	for _, p := range run.Frozen.TestPhones {
 		d.testers[p] = true
 	}
 	return d, nil
+}
+
+// kind is what the run's messages count as: the stricter of its category's kind and that which Meta gives its template now.
+func (d *Draft) kind() policy.Kind {
+	kind := d.Run.Frozen.Rules.Categories[d.Run.Category].Kind
+	for _, language := range d.Run.Frozen.Campaign.Message.Languages {
+		if template, ok := d.catalogue.Find(d.Run.Frozen.Campaign.Message.Template, language); ok {
+			kind = policy.EffectiveKind(kind, template.Kind)
+		}
+	}
+	return kind
 }
 
 // pageSize is how many people are read and judged together: large enough for range queries, small enough for memory.

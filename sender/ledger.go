@@ -57,7 +57,8 @@ type GateRow struct {
 }
 
 // GateAnswer is the gate's word on one row. Only a Sending row may be posted, and only when it was allowed. State is where
-// the row stands now; "" when it is not there, or when another attempt has it in sending.
+// the row stands as far as the gate looked: Queued and not deferred when the run is closed; "" when the row is not there, or
+// when another attempt has it in sending.
 type GateAnswer struct {
 	State    State
 	Decision policy.Decision

@@ -45,19 +45,22 @@ func (a *App) Plan(ctx context.Context, campaign string, when time.Time) (schedu
 	if err != nil {
 		return scheduler.Plan{}, err
 	}
-	return a.count(ctx, run, catalogue)
+	run, err = a.count(ctx, run, catalogue)
+	return run.Plan, err
 }
 
-func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.Catalogue) (scheduler.Plan, error) {
+// count is the first pass over everybody: it fills the run's plan, and the kind as which its messages count.
+func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.Catalogue) (scheduler.Run, error) {
 	draft, err := scheduler.NewDraft(run, catalogue, a.Rate(run.NumberID))
 	if err != nil {
-		return scheduler.Plan{}, err
+		return run, err
 	}
 	plans, err := scheduler.MakePlans(ctx, a.Store, nil, []*scheduler.Draft{draft}, run.FireAt)
 	if err != nil {
-		return scheduler.Plan{}, err
+		return run, err
 	}
-	return plans[0], nil
+	run.Kind, run.Plan = draft.Run.Kind, plans[0]
+	return run, nil
 }
 
 func (a *App) newRun(campaign string, o RunOptions) (scheduler.Run, error) {
@@ -117,7 +120,7 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 	if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
 		return run, err
 	}
-	if run.Plan, err = a.count(ctx, run, catalogue); err != nil {
+	if run, err = a.count(ctx, run, catalogue); err != nil {
 		return run, err
 	}
 	if a.Config.DryRun {

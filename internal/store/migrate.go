@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -59,7 +60,7 @@ func (s *Store) migrator() (*goose.Provider, error) {
 		return goose.NewProvider(goose.DialectSQLite3, s.write.DB, files)
 	}
 	// A lease in a table: advisory locks are not on every engine that speaks PostgreSQL's protocol.
-	locker, err := lock.NewPostgresTableLocker()
+	locker, err := lock.NewPostgresTableLocker(lock.WithTableLockTimeout(250*time.Millisecond, 1200))
 	if err != nil {
 		return nil, fmt.Errorf("preparing the migration lock: %w", err)
 	}
@@ -99,8 +100,28 @@ func (s *Store) ensureMigrated(ctx context.Context) error {
 	case current > 0 && s.dialect.name == postgresDialect.name:
 		return ErrNotMigrated
 	}
-	_, err = s.migrate(ctx)
-	return err
+	return s.migrateBeside(ctx, provider)
+}
+
+// migrateBeside migrates while others may do the same: on PostgreSQL one waits for the other by a lock; SQLite has none, and
+// who comes second finds the tables there already, which is as good once the other is through.
+func (s *Store) migrateBeside(ctx context.Context, provider *goose.Provider) error {
+	const looks = 20
+	for look := 1; ; look++ {
+		_, failure := s.migrate(ctx)
+		if failure == nil || s.dialect.name == postgresDialect.name || look == looks {
+			return failure
+		}
+		select {
+		case <-ctx.Done():
+			return failure
+		case <-time.After(100 * time.Millisecond):
+		}
+		current, newest, err := s.versions(ctx, provider)
+		if err != nil || current == newest {
+			return err
+		}
+	}
 }
 
 // versions returns the database's version and the newest that this program knows; ErrNewer when the database is ahead.

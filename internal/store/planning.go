@@ -203,13 +203,13 @@ func (s *Store) Enqueue(ctx context.Context, runID string, rows []scheduler.Row)
 	return nil
 }
 
-// Counted keeps what the first pass counted, before any row is written.
-func (s *Store) Counted(ctx context.Context, runID string, plan scheduler.Plan) error {
+// Counted keeps what the first pass counted, before any row is written, and the kind as which the messages count.
+func (s *Store) Counted(ctx context.Context, runID string, kind policy.Kind, plan scheduler.Plan) error {
 	text, err := json.Marshal(plan)
 	if err != nil {
 		return fmt.Errorf("keeping the plan of run %s: %w", runID, err)
 	}
-	if _, err := s.write.ExecContext(ctx, "UPDATE runs SET plan = $2 WHERE run_id = $1 AND planned_at IS NULL", runID, string(text)); err != nil {
+	if _, err := s.write.ExecContext(ctx, "UPDATE runs SET plan = $2, kind = $3 WHERE run_id = $1 AND planned_at IS NULL", runID, string(text), string(kind)); err != nil {
 		return fmt.Errorf("keeping the plan of run %s: %w", runID, err)
 	}
 	return nil

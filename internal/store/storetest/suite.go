@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a stop without a phone", testStopByUserID},
 		{"forms of one number", testVariants},
 		{"Meta's own stop", testMetaStop},
+		{"Meta's own stop beside other news", testMetaStopRaces},
 		{"undeliverable and cooldown", testConsequences},
 		{"one run per occurrence", testOccurrences},
 		{"states of a run", testRunStates},
@@ -60,7 +61,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"marks", testMarks},
 		{"queued rows in order", testQueued},
 	} {
-		t.Run(group.name, func(t *testing.T) { group.test(newWorld(t, open(t))) })
+		t.Run(group.name, func(t *testing.T) {
+			t.Parallel()
+			group.test(newWorld(t, open(t)))
+		})
 	}
 }
 

