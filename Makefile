@@ -18,7 +18,7 @@ test: ## everything, on SQLite and on a PostgreSQL of its own; installs what is 
 
 bench: ## the whole path against a bare HTTP client, on both databases
 	@.ci/install postgresql
-	@.ci/with-postgres go test -run '^$$' -bench . -timeout 30m ./internal/bench/...
+	@.ci/with-postgres go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./internal/bench/...
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, and golangci-lint where it is installed
 	@.ci/lint

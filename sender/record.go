@@ -56,7 +56,9 @@ func (l *line) write(ctx context.Context, group []ended) {
 	}
 	l.react(ctx, group)
 	for _, e := range group {
-		e.feed.flying.Add(-1)
+		if e.feed.flying.Add(-1) == 0 {
+			l.refresh.Store(true) // the run may be over
+		}
 	}
 	l.flying.Add(-int64(len(group)))
 }

@@ -7,20 +7,16 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	_ "time/tzdata" // a static binary finds every zone on machines without a zone database
 
 	"github.com/spf13/cobra"
+
+	"github.com/permesso/permesso/internal/app"
 )
 
-// memory is the soft limit of the heap: what a run of any size needs is well below it, and garbage is not to add to that.
-const memory = 128 << 20
-
 func main() {
-	if _, set := os.LookupEnv("GOMEMLIMIT"); !set {
-		debug.SetMemoryLimit(memory)
-	}
+	app.BoundMemory(os.LookupEnv)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the first signal asks to stop; the second, no longer caught, ends at once
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)

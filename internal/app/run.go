@@ -142,7 +142,10 @@ type Progress struct {
 }
 
 const (
-	watchEvery = 100 * time.Millisecond
+	watchEvery = 50 * time.Millisecond
+	countEvery = 250 * time.Millisecond
+	// countShare is how many times as long as a count took the next one waits.
+	countShare = 50
 	// waitAtMost is how long a foreground run waits for a window to open before it leaves the rest to serve (CONTRACT §4).
 	waitAtMost = 2 * time.Minute
 )
@@ -218,20 +221,25 @@ func (a *App) interrupt(ctx context.Context, id string) error {
 }
 
 func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) error {
-	wait := watchEvery
-	for sleep(ctx, wait) {
+	countAt := time.Now()
+	for sleep(ctx, watchEvery) {
 		if work.Err() != nil {
 			return fmt.Errorf("%w: a part of the program failed", ErrIncomplete)
 		}
+		run, err := a.Store.Run(ctx, id)
+		if err != nil {
+			a.complain(ctx, err)
+			continue
+		}
+		// Counting a large run takes a while: while it goes on, it is done rarely enough not to slow it down.
+		if moving := run.State == scheduler.Running || run.State == scheduler.Planning; moving && time.Now().Before(countAt) {
+			continue
+		}
 		asked := time.Now()
 		p, err := a.progress(ctx, id)
-		// Counting a large run takes a while: watching must not slow it down.
-		wait = max(watchEvery, 10*time.Since(asked))
+		countAt = time.Now().Add(max(countEvery, countShare*time.Since(asked)))
 		if err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			a.Log.Error("progress cannot be read", "error", err)
+			a.complain(ctx, err)
 			continue
 		}
 		if show != nil {
@@ -246,6 +254,12 @@ func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) e
 		}
 	}
 	return nil
+}
+
+func (a *App) complain(ctx context.Context, err error) {
+	if ctx.Err() == nil {
+		a.Log.Error("progress cannot be read", "error", err)
+	}
 }
 
 const (

@@ -48,7 +48,7 @@ const personFacts = "person_id, review_at, cooldown_until, strikes"
 
 var postgresDialect = dialect{
 	name:     "postgres",
-	elements: func(n int) string { return "json_array_elements(CAST($" + strconv.Itoa(n) + " AS json)) AS e(value)" },
+	elements: func(n int) string { return "jsonb_array_elements(CAST($" + strconv.Itoa(n) + " AS jsonb)) AS e(value)" },
 	column: func(i int, kind columnKind) string {
 		field := "e.value->>" + strconv.Itoa(i)
 		switch kind {
@@ -71,7 +71,7 @@ var postgresDialect = dialect{
 
 var sqliteDialect = dialect{
 	name:     "sqlite",
-	elements: func(n int) string { return "json_each($" + strconv.Itoa(n) + ") AS e" },
+	elements: func(n int) string { return "jsonb_each($" + strconv.Itoa(n) + ") AS e" },
 	column: func(i int, kind columnKind) string {
 		field := "e.value->>" + strconv.Itoa(i)
 		if kind == isBytes {

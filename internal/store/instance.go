@@ -19,22 +19,31 @@ import (
 
 // loadInstance reads the installation's id and key, making them in a new database.
 func (s *Store) loadInstance(ctx context.Context) error {
+	// Only the first process writes: a verb that reads must not wait for SQLite's write lock.
+	err := s.readInstance(ctx, s.read)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
 	return s.inTx(ctx, func(tx *sqlx.Tx) error {
-		row := struct {
-			ID  string `db:"id"`
-			Key []byte `db:"hash_key"`
-		}{}
-		err := tx.GetContext(ctx, &row, "SELECT id, hash_key FROM instance LIMIT 1")
-		if errors.Is(err, sql.ErrNoRows) {
-			row.ID, row.Key = hex.EncodeToString(random(6)), random(32)
-			_, err = tx.ExecContext(ctx, "INSERT INTO instance (id, hash_key, created_at) VALUES ($1, $2, $3)", row.ID, row.Key, at(time.Now()))
-		}
+		_, err := tx.ExecContext(ctx, "INSERT INTO instance (id, hash_key, created_at) VALUES ($1, $2, $3) ON CONFLICT (only_one) DO NOTHING",
+			hex.EncodeToString(random(6)), random(32), at(time.Now()))
 		if err != nil {
-			return fmt.Errorf("reading the instance: %w", err)
+			return fmt.Errorf("writing the instance: %w", err)
 		}
-		s.instance, s.hashKey = row.ID, row.Key
-		return nil
+		return s.readInstance(ctx, tx) // ours, or that of a process that was quicker
 	})
+}
+
+func (s *Store) readInstance(ctx context.Context, from sqlx.QueryerContext) error {
+	row := struct {
+		ID  string `db:"id"`
+		Key []byte `db:"hash_key"`
+	}{}
+	if err := sqlx.GetContext(ctx, from, &row, "SELECT id, hash_key FROM instance LIMIT 1"); err != nil {
+		return fmt.Errorf("reading the instance: %w", err)
+	}
+	s.instance, s.hashKey = row.ID, row.Key
+	return nil
 }
 
 func random(n int) []byte {

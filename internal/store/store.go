@@ -213,7 +213,7 @@ func (s *Store) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
 func (s *Store) once(ctx context.Context, f func(*sqlx.Tx) error) error {
 	tx, err := s.write.BeginTxx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("beginning a transaction: %w", err)
+		return fmt.Errorf("beginning a transaction on the database: %w", explainSQLite(err))
 	}
 	if err := f(tx); err != nil {
 		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {

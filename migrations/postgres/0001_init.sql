@@ -4,8 +4,11 @@ CREATE TABLE instance (
     hash_key     BYTEA  NOT NULL,
     created_at   BIGINT NOT NULL,
     halted_at    BIGINT,
-    halted_why   TEXT
+    halted_why   TEXT,
+    -- Two processes that meet an empty database at once must not make two keys: neither would know the other's people.
+    only_one     BIGINT NOT NULL DEFAULT 1 CHECK (only_one = 1)
 );
+CREATE UNIQUE INDEX instance_only_one ON instance (only_one);
 
 -- One row per person; it is the lock that serialises cap against cap and stop against send.
 CREATE TABLE persons (
