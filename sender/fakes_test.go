@@ -67,7 +67,6 @@ type fakeRow struct {
 type posted struct {
 	at      time.Time
 	beginBy time.Time
-	run     string
 	attempt sender.AttemptID
 }
 

@@ -83,6 +83,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso report --csv":          {"report", "report --csv", ""},
 	"permesso report --limit":        {"report", "report --limit 1", ""},
 	"permesso runs resume --reason":  {"", "", ""}, // TestResumeKeepsTheReason
+	"permesso runs resume --detach":  {"", "", ""}, // TestOperatorsHands
 	"permesso log --follow":          {"", "", ""}, // TestFollowTheLog
 	"permesso demo *":                {"", "", ""}, // the demo's own tests
 	"permesso serve --only":          {"", "", ""}, // TestStopsAndWhoMayLiftThem, TestOneServeToAFile
@@ -198,7 +199,7 @@ func TestResumeKeepsTheReason(t *testing.T) {
 	w := filled(t)
 	id := strings.TrimSpace(w.must("run", "order-ready", "--detach"))
 	w.must("runs", "pause", id)
-	w.must("runs", "resume", id, "--reason", "lunch is over")
+	w.must("runs", "resume", id, "--detach", "--reason", "lunch is over")
 	if !audited(t, w, "lunch is over") {
 		t.Error("the reason is not in the audit log")
 	}

@@ -20,10 +20,10 @@ func TestOperatorsHands(t *testing.T) {
 	if out := w.must("runs", "list"); !strings.Contains(out, "wrong text") {
 		t.Errorf("runs list:\n%s", out)
 	}
-	if out := w.must("runs", "resume", id); !strings.Contains(out, "permesso serve") {
+	if out := w.must("runs", "resume", id, "--detach"); !strings.Contains(out, "permesso serve") {
 		t.Errorf("resume: %s", out)
 	}
-	if a := w.run("runs", "resume", id); a.code != 1 || !strings.Contains(a.err, "only a paused run") {
+	if a := w.run("runs", "resume", id, "--detach"); a.code != 1 || !strings.Contains(a.err, "only a paused run") {
 		t.Errorf("resume of what is not paused: %d %s", a.code, a.err)
 	}
 	if held := w.object("halt", "--reason", "fire drill"); held["runs"] != 1.0 || held["halted"] != true {

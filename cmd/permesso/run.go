@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/scheduler"
 )
 
 func (s *session) runVerb() *cobra.Command {
@@ -64,6 +65,11 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 			return err
 		}
 	}
+	return s.carryOn(ctx, a, run)
+}
+
+// carryOn sees a run through in this process and says what became of it.
+func (s *session) carryOn(ctx context.Context, a *app.App, run scheduler.Run) error {
 	bar := s.newBar(int64(max(run.Plan.Matched, 1)), "planning")
 	ended := a.Foreground(ctx, run, bar.run(run.Plan.Matched))
 	bar.finish()

@@ -19,7 +19,7 @@ func (s *session) runsVerb() *cobra.Command {
 	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel"},
 		s.runsListVerb(), s.runsShowVerb(),
 		s.runsMoveVerb("pause", "hold a run: nothing of it is sent until it is resumed", scheduler.Paused),
-		s.runsMoveVerb("resume", "let a paused run go on, in a running `permesso serve`", scheduler.Running),
+		s.runsResumeVerb(),
 		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled))
 }
 
@@ -226,4 +226,39 @@ func (s *session) tellMoved(ctx context.Context, a *app.App, run scheduler.Run, 
 		return s.say("%s may go on, but everything is halted: `permesso resume` takes that back.", run.ID)
 	}
 	return s.say("%s is %s again; a running `permesso serve` sends it.", run.ID, run.State)
+}
+
+// runsResumeVerb lets a run go on: a paused one, and one that was left behind by a process that died.
+func (s *session) runsResumeVerb() *cobra.Command {
+	var reason string
+	var detach bool
+	cmd := s.verb(&cobra.Command{
+		Use: "resume RUN [--reason WHY] [--detach]", Short: "let a paused or abandoned run go on", Args: exactly("RUN"),
+		Long: "Lets a paused run go on, and one whose process died. When a serve sends for its number, that does it; otherwise it is\n" +
+			"carried on here, as `run` does.",
+	}, func(cmd *cobra.Command, args []string) error {
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			run, err := a.Store.Run(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			abandoned := app.Goes(run.State) && !detach
+			if !abandoned {
+				if run, err = a.MoveRun(ctx, args[0], scheduler.Running, s.actor(), reason); err != nil {
+					return err
+				}
+			}
+			carried, err := a.Carried(ctx, run.NumberID)
+			if err != nil {
+				return err
+			}
+			if detach || carried {
+				return s.tellMoved(ctx, a, run, scheduler.Running)
+			}
+			return s.carryOn(ctx, a, run)
+		})
+	})
+	cmd.Flags().StringVar(&reason, "reason", "", "`WHY`, shown with the run and kept in the audit log")
+	cmd.Flags().BoolVar(&detach, "detach", false, "leave it to a serve, also when none is running")
+	return cmd
 }

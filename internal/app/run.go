@@ -129,6 +129,15 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 	if missing := len(run.Frozen.TestPhones) - run.Plan.Matched; run.Test && missing > 0 {
 		a.Log.Warn("some test_phones are no contacts and get nothing: import them", "missing", missing, "of", len(run.Frozen.TestPhones))
 	}
+	open, err := a.Store.OpenRuns(ctx, campaign)
+	if err != nil {
+		return run, err
+	}
+	for _, earlier := range open {
+		if !earlier.Test && !o.Test {
+			a.Log.Warn("an earlier run of this campaign is not over and goes on beside this one: `permesso runs cancel` ends it", "run", earlier.ID, "state", string(earlier.State))
+		}
+	}
 	run, _, err = a.Store.CreateRun(ctx, run)
 	return run, err
 }
@@ -301,7 +310,11 @@ func (a *App) verdict(p Progress, now time.Time) (over bool, err error) {
 	case scheduler.Done:
 		return true, nil
 	case scheduler.Paused, scheduler.RunCancelled:
-		return true, fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why)
+		err := fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why)
+		if p.Run.State == scheduler.Paused {
+			err = fmt.Errorf("%w; when that is mended, `permesso runs resume %s` goes on", err, p.Run.ID)
+		}
+		return true, err
 	case scheduler.Waiting:
 		return true, fmt.Errorf("%w: it waits for approval", ErrIncomplete)
 	}
@@ -328,6 +341,27 @@ func (a *App) progress(ctx context.Context, id string) (Progress, error) {
 		}
 	}
 	return p, nil
+}
+
+// Carried reports whether a living process sends for the number: one that holds its lease and renews it. A dead
+// process's lease ends by itself within seconds, and is waited for.
+func (a *App) Carried(ctx context.Context, numberID string) (bool, error) {
+	first, err := a.Store.LeaseUntil(ctx, numberID)
+	if err != nil || first.IsZero() {
+		return false, err
+	}
+	for sleep(ctx, 250*time.Millisecond) {
+		until, err := a.Store.LeaseUntil(ctx, numberID)
+		if err != nil || until.IsZero() || until.After(first) {
+			return err == nil && until.After(first), err
+		}
+	}
+	return false, ctx.Err()
+}
+
+// Goes reports whether the run may be carried on as it is: it was left behind by a process that died.
+func Goes(state scheduler.RunState) bool {
+	return state == scheduler.Planning || state == scheduler.Running
 }
 
 // StopAndWait suppresses by an operator's hand and waits, as the webhook does, until nothing for these people is on its way.

@@ -71,6 +71,30 @@ func TestKilledServeGoesOn(t *testing.T) {
 	})
 }
 
+// A killed run goes on by runs resume alone: no serve is needed.
+func TestKilledRunIsResumedByHand(t *testing.T) {
+	t.Parallel()
+	const people = 400
+	storetest.Databases(t, func(t *testing.T, target string) {
+		t.Parallel()
+		h := newHouse(t, target, settings{perSecond: 300})
+		h.meta.with(func(f *faults) { f.statuses, f.latency = everyStatus, 20*time.Millisecond })
+		h.meta.hooks.hold()
+		all := h.plainPeople(people)
+		p := h.start("run", "weekend-offer", "--json")
+		h.meta.atLeast(people / 3)
+		kills := []time.Time{time.Now()}
+		p.kill()
+		run := h.runs()[0].Run
+		h.must("runs", "resume", run)
+		if state := h.runs()[0].State; state != "done" {
+			t.Errorf("after runs resume the run is %s, want done", state)
+		}
+		h.serve()
+		h.settled(run, h.ends(run), kills, all)
+	})
+}
+
 // settled checks the log of a run that was struck, lets Meta tell what became of it, and checks it again.
 func (h *house) settled(run string, lines map[string]logLine, kills []time.Time, all []string) {
 	h.t.Helper()

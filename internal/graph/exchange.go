@@ -111,29 +111,35 @@ func (x *exchange) got(info httptrace.GotConnInfo) {
 }
 
 // begin allows the exchange's first byte on c, once; first says that this was it.
-func (x *exchange) begin(c *conn) (first bool, err error) {
+func (x *exchange) begin(c *conn) (first bool, failure error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.on == c {
 		return false, nil
 	}
-	now := time.Now()
+	var err error
 	switch {
 	case x.on != nil:
 		err = errReplay
 	case x.parent.Err() != nil:
 		err = context.Cause(x.parent)
-	case x.over, late(now, x.beginBy):
+	case x.over:
 		err = errTooLate
 	}
-	if err != nil {
-		// Without this net/http would take the refusal for a dead connection and try, and close, every idle one it has.
-		x.cancel(err)
-		return false, err
+	if err == nil {
+		x.timer.Reset(x.patience)
+		// The clock is read last: what stands between this and the kernel's write is what a process that is frozen just
+		// here can be late by, and nothing but Meta could fence that.
+		now := time.Now()
+		if !late(now, x.beginBy) {
+			x.on, x.until = c, now.Add(x.patience)
+			return true, nil
+		}
+		err = errTooLate
 	}
-	x.on, x.until = c, now.Add(x.patience)
-	x.timer.Reset(x.patience)
-	return true, nil
+	// Without this net/http would take the refusal for a dead connection and try, and close, every idle one it has.
+	x.cancel(err)
+	return false, err
 }
 
 // retract takes back a beginning on a connection that took not one byte.

@@ -200,9 +200,9 @@ func BenchmarkNumber(b *testing.B) {
 	for _, n := range []phone.Number{"+393471234567", "+551181234567", "+5215512345678", "+54111523456789"} {
 		calls := map[string]func(){
 			"FromWhatsApp": func() { phone.FromWhatsApp(string(n[1:])) },
-			"Canonical":    func() { n.Canonical() },
+			"Canonical":    func() { _ = n.Canonical() },
 			"Variants":     func() { n.Variants() },
-			"Masked":       func() { n.Masked() },
+			"Masked":       func() { _ = n.Masked() },
 			"Country":      func() { n.Country() },
 			"Zones":        func() { n.Zones() },
 		}

@@ -60,6 +60,22 @@ func (s *Store) Holder(ctx context.Context, numberID string) (string, error) {
 // settleCancelled is how long after its end a cancelled run's last rows in flight are still looked for.
 const settleCancelled = 24 * time.Hour
 
+// LeaseUntil returns when a number's lease ends, by the database's clock; zero when nobody holds it.
+func (s *Store) LeaseUntil(ctx context.Context, numberID string) (time.Time, error) {
+	now, err := s.dialect.now(ctx, s.read)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading the clock: %w", err)
+	}
+	var until []instant
+	if err := s.read.SelectContext(ctx, &until, "SELECT until FROM leases WHERE number_id = $1 AND until > $2", numberID, now); err != nil {
+		return time.Time{}, fmt.Errorf("reading the lease of number %s: %w", numberID, err)
+	}
+	if len(until) == 0 {
+		return time.Time{}, nil
+	}
+	return until[0].time(), nil
+}
+
 // Settle turns the rows of a number's open and just cancelled runs that stand in sending since more than age into unknown: the
 // process that gated them died, or could not store what became of them. Their fate is told by webhooks alone.
 func (s *Store) Settle(ctx context.Context, numberID string, age time.Duration) (int, error) {

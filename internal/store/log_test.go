@@ -156,10 +156,9 @@ func TestLogOfThousandsIsPaged(t *testing.T) {
 	storetest.Databases(t, func(t *testing.T, target string) {
 		s := storetest.Open(t, target)
 		const people = 2500
-		var numbers []phone.Number
 		var records []scheduler.ContactRecord
 		for n := range people {
-			numbers = append(numbers, number(n))
+
 			records = append(records, scheduler.ContactRecord{Phone: number(n)})
 		}
 		importContacts(t, s, records...)
