@@ -57,10 +57,12 @@ func exitCode(err error) int {
 		return exitWrongUse
 	case errors.As(err, &problems), errors.As(err, &unread):
 		return exitConfig
+	case errors.Is(err, app.ErrIncomplete):
+		// Before the halt that may be its reason: a run that was under way is incomplete, one that is not begun is refused.
+		return exitIncomplete
 	case errors.As(err, &refused), errors.Is(err, app.ErrSecondServe), errors.Is(err, app.ErrHalted):
 		return exitRefused
-	case errors.Is(err, app.ErrIncomplete), errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected),
-		errors.Is(err, context.Canceled), errors.As(err, &stopped):
+	case errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected), errors.Is(err, context.Canceled), errors.As(err, &stopped):
 		return exitIncomplete
 	}
 	return exitFailed
