@@ -3,10 +3,10 @@ package app
 import "runtime/debug"
 
 // What a run of any size keeps in memory is a few pages of people and a few hundred messages on their way. The collector
-// may let three times as much gather before it runs, as long as the whole heap stays below memoryLimit.
+// may let twice as much gather before it runs, as long as the whole heap stays below memoryLimit.
 const (
-	memoryLimit    = 96 << 20
-	collectPercent = 300
+	memoryLimit    = 64 << 20
+	collectPercent = 200
 )
 
 // BoundMemory sets the collector for the process, unless the environment does (GOGC, GOMEMLIMIT).

@@ -100,9 +100,9 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	dsn := func(extra string) string {
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
-			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)&_pragma=cache_size(-16000)" + extra
+			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)" + extra
 	}
-	write, err := sqlx.Open("sqlite", dsn(""))
+	write, err := sqlx.Open("sqlite", dsn("&_pragma=cache_size(-16000)"))
 	if err != nil {
 		return nil, fmt.Errorf("opening sqlite:%s: %w", path, err)
 	}
@@ -110,7 +110,7 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	if err := write.PingContext(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening sqlite:%s: %w", path, explainSQLite(err)), write.Close())
 	}
-	read, err := sqlx.Open("sqlite", dsn("&_pragma=query_only(1)"))
+	read, err := sqlx.Open("sqlite", dsn("&_pragma=cache_size(-4000)&_pragma=query_only(1)"))
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("opening sqlite:%s: %w", path, err), write.Close())
 	}
