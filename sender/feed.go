@@ -34,6 +34,8 @@ const (
 	rewindEvery = 5 * time.Second
 	// pollEvery is how soon an empty feed looks again.
 	pollEvery = 50 * time.Millisecond
+	// pollPlanning is the same while its next page is being written.
+	pollPlanning = 10 * time.Millisecond
 )
 
 // reset starts reading again from the first row: some that were read did not leave.
@@ -77,6 +79,9 @@ func (f *feed) fillDue(ctx context.Context, ledger Ledger, now time.Time) error 
 	f.keep(rows)
 	if len(rows) == 0 {
 		f.idleUntil = now.Add(pollEvery)
+		if !f.run.Planned {
+			f.idleUntil = now.Add(pollPlanning)
+		}
 		return nil
 	}
 	last := rows[len(rows)-1]

@@ -119,7 +119,7 @@ func (l *line) step(ctx context.Context) error {
 		return err
 	}
 	if f == nil {
-		pause(ctx, pollEvery/4)
+		pause(ctx, pollPlanning/2)
 		return nil
 	}
 	l.mu.Lock()

@@ -9,7 +9,7 @@ import (
 )
 
 // maxBatch bounds how many rows pass the gate together, whatever the rate.
-const maxBatch = 500
+const maxBatch = 1000
 
 // pace keeps one number under Meta's rate in every window of a second, not only on average: the limiter runs below the
 // limit by as much as a burst and the tokens left over from refused rows can add (docs/ARCHITECTURE.md, "Pacing").

@@ -151,8 +151,8 @@ type Progress struct {
 }
 
 const (
-	watchEvery = 50 * time.Millisecond
-	countEvery = 250 * time.Millisecond
+	watchEvery = 20 * time.Millisecond
+	countEvery = 500 * time.Millisecond
 	// countShare is how many times as long as a count took the next one waits.
 	countShare = 50
 	// waitAtMost is how long a foreground run waits for a window to open before it leaves the rest to serve (CONTRACT §4).
@@ -180,8 +180,10 @@ func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progr
 	}
 	stop()
 	err = errors.Join(err, parts.wait())
-	if last, failure := a.progress(context.WithoutCancel(ctx), run.ID); failure == nil && show != nil {
-		show(last)
+	if show != nil {
+		if last, failure := a.progress(context.WithoutCancel(ctx), run.ID); failure == nil {
+			show(last)
+		}
 	}
 	stopListening()
 	return errors.Join(err, ears.wait())
@@ -298,7 +300,7 @@ func (a *App) linger(ctx context.Context, id string, show func(Progress)) {
 		if reported != last {
 			quiet, last = time.Now(), reported
 		}
-		if !sleep(ctx, watchEvery) {
+		if !sleep(ctx, countEvery) {
 			return
 		}
 	}

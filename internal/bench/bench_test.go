@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,7 +38,9 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	app.BoundMemory(os.LookupEnv) // as the program does; the bare client has the same
+	// The program's own setting of the collector, for the bare client too. Its memory limit is left out: the sandbox and
+	// the bodies that it keeps live in this process.
+	debug.SetGCPercent(200)
 	os.Exit(m.Run())
 }
 
@@ -234,15 +237,12 @@ func (r *rig) bare(b testing.TB) time.Duration {
 	return took
 }
 
-// BenchmarkPath sends to everybody, from the plan to the last recorded outcome, and compares with the bare client in the
+// BenchmarkPath sends to 20,000 people, from the plan to the last recorded outcome, and compares with the bare client in the
 // same round; the figures are medians over the rounds.
 func BenchmarkPath(b *testing.B) {
-	for _, people := range []int{20_000, 100_000} {
-		b.Run(strconv.Itoa(people), func(b *testing.B) {
-			b.Run("sqlite", func(b *testing.B) { benchmarkPath(b, sqliteDatabase, people) })
-			b.Run("postgres", func(b *testing.B) { benchmarkPath(b, postgresDatabase, people) })
-		})
-	}
+	const people = 20_000
+	b.Run("sqlite", func(b *testing.B) { benchmarkPath(b, sqliteDatabase, people) })
+	b.Run("postgres", func(b *testing.B) { benchmarkPath(b, postgresDatabase, people) })
 }
 
 func benchmarkPath(b *testing.B, database func(testing.TB) string, people int) {

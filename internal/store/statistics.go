@@ -14,10 +14,10 @@ type growth struct {
 
 const (
 	firstLook  = 2000
-	lookFactor = 4
+	lookFactor = 8
 )
 
-// over adds rows to a table's count and reports whether it has grown past the next limit: 2,000 rows, 8,000, 32,000 and so on.
+// over adds rows to a table's count and reports whether it has grown past the next limit: 2,000 rows, 16,000, 128,000 and so on.
 func (g *growth) over(table string, rows int) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -132,6 +132,8 @@ func connectPostgres(ctx context.Context, target string) (*Store, error) {
 			query.Set(key, value)
 		}
 	}
+	// One round trip for a statement with parameters instead of two; it also works through a pooler.
+	query.Set("binary_parameters", "yes")
 	u.RawQuery = query.Encode()
 	read, err := openPostgres(ctx, u.String(), target)
 	if err != nil {
