@@ -108,13 +108,13 @@ func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, wan
 	}
 	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source FROM consents c
 		WHERE c.person_id > $1 AND c.person_id <= $2 AND c.category IN (SELECT x.category FROM `+s.dialect.batch(3, textOf("category"))+`)`,
-		after[:], last[:], textBatch(want.Categories)); err != nil {
+		after[:], last[:], s.texts(want.Categories)); err != nil {
 		return err
 	}
 	if err := tellSends(ctx, s.read, people, `SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM deliveries d
 		JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 AND d.sending_at > $3
 		AND r.test = 0 AND d.state IN `+counting+` AND d.run_id NOT IN (SELECT x.run_id FROM `+s.dialect.batch(4, textOf("run_id"))+`)`,
-		after[:], last[:], at(want.SendsSince), textBatch(want.Planning)); err != nil {
+		after[:], last[:], at(want.SendsSince), s.texts(want.Planning)); err != nil {
 		return err
 	}
 	if !want.Activity {
@@ -123,12 +123,13 @@ func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, wan
 	return s.rangeActivity(ctx, after, last, want, subjects)
 }
 
-func textBatch(values []string) string {
-	var b batch
+// texts is the parameter of a batch of one text each.
+func (s *Store) texts(values []string) any {
+	b := s.dialect.newBatch()
 	for _, v := range values {
 		b.row().str(v)
 	}
-	return b.json()
+	return b.only(isText)
 }
 
 // rangeActivity reads when each person was last sent to, delivered to, and heard from; audiences that ask for it pay for it.
@@ -176,7 +177,7 @@ func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, 
 func (s *Store) Enqueue(ctx context.Context, runID string, rows []scheduler.Row) error {
 	const perStatement = 2000
 	for chunk := range slices.Chunk(rows, perStatement) {
-		var b batch
+		b := s.dialect.newBatch()
 		for _, row := range chunk {
 			state, due := landing(row.Decision), instant(0)
 			switch state {
@@ -192,7 +193,7 @@ func (s *Store) Enqueue(ctx context.Context, runID string, rows []scheduler.Row)
 			if err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, s.queries.enqueue, b.json(), runID, now)
+			_, err = s.queries.enqueue.exec(ctx, tx, &b, runID, now)
 			return err
 		})
 		if err != nil {
