@@ -2,9 +2,10 @@ package errcode
 
 import "slices"
 
-// All returns every code, area by area, in the order of docs/ERRORS.md.
+// All returns every code of the program's own, area by area, in the order of docs/ERRORS.md. What Meta's codes mean is
+// known to internal/graph.
 func All() []Entry {
-	return slices.Concat(configuration())
+	return slices.Concat(usage(), phones(), configurationFile(), configuration(), database(), files(), missingTemplates(), running(), meta(), rows(), reasons())
 }
 
 // Find returns what there is to say about a code, and whether there is such a code.

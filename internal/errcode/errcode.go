@@ -14,20 +14,23 @@ type Area string
 // The areas, in the order of docs/ERRORS.md.
 const (
 	AreaUsage         Area = "The command line"
+	AreaPhones        Area = "Phone numbers"
 	AreaConfiguration Area = "The configuration"
 	AreaDatabase      Area = "The database"
 	AreaFiles         Area = "Files and imports"
 	AreaTemplates     Area = "Templates"
-	AreaMeta          Area = "WhatsApp's Cloud API"
 	AreaRunning       Area = "Runs and the service"
+	AreaMeta          Area = "WhatsApp's Cloud API"
 	AreaRows          Area = "Rows that were not imported"
 	AreaReasons       Area = "Why somebody did not get a message"
+	AreaMetaCodes     Area = "Meta's own error codes"
 )
 
 // Areas lists the areas in the order of docs/ERRORS.md.
 func Areas() []Area {
 	return []Area{
-		AreaUsage, AreaConfiguration, AreaDatabase, AreaFiles, AreaTemplates, AreaMeta, AreaRunning, AreaRows, AreaReasons,
+		AreaUsage, AreaPhones, AreaConfiguration, AreaDatabase, AreaFiles, AreaTemplates, AreaRunning, AreaMeta,
+		AreaRows, AreaReasons, AreaMetaCodes,
 	}
 }
 
@@ -42,6 +45,12 @@ type Entry struct {
 	Exit    int    // the exit code (CONTRACT §4); 0 when it varies or the program does not end with it
 }
 
+// Coder is an error that knows its own code; "" is none.
+type Coder interface {
+	error
+	ErrorCode() Code
+}
+
 // coded is an error with its code.
 type coded struct {
 	error
@@ -51,6 +60,9 @@ type coded struct {
 // Unwrap returns the error without its code.
 func (e *coded) Unwrap() error { return e.error }
 
+// ErrorCode returns the code.
+func (e *coded) ErrorCode() Code { return e.code }
+
 // With gives an error a code. Its text stays as it is, and errors.Is and errors.As see through it. With of nil is nil.
 func With(err error, code Code) error {
 	if err == nil {
@@ -59,25 +71,24 @@ func With(err error, code Code) error {
 	return &coded{err, code}
 }
 
-// Of returns the code of an error, and whether it has one. Of several that are wrapped in each other the innermost
-// holds, since it was given where most was known; of several that are joined, that of the first with a code.
+// Of returns the code of an error, given by With or its own as a Coder, and whether it has one. Of several that are
+// wrapped in each other the innermost holds, since it was given where most was known; of several that are joined, that
+// of the first with a code.
 func Of(err error) (Code, bool) {
-	for err != nil {
-		switch wrapper := err.(type) {
-		case *coded:
-			if inner, ok := Of(wrapper.error); ok {
-				return inner, true
-			}
-			return wrapper.code, true
-		case interface{ Unwrap() []error }:
-			for _, branch := range wrapper.Unwrap() {
-				if code, ok := Of(branch); ok {
-					return code, true
-				}
-			}
-			return "", false
+	switch wrapper := err.(type) {
+	case interface{ Unwrap() error }:
+		if code, ok := Of(wrapper.Unwrap()); ok {
+			return code, true
 		}
-		err = errors.Unwrap(err)
+	case interface{ Unwrap() []error }:
+		for _, branch := range wrapper.Unwrap() {
+			if code, ok := Of(branch); ok {
+				return code, true
+			}
+		}
+	}
+	if own, ok := err.(Coder); ok {
+		return own.ErrorCode(), own.ErrorCode() != ""
 	}
 	return "", false
 }
