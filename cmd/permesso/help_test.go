@@ -10,6 +10,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -89,12 +90,40 @@ func TestHelpOfVerbsStaysAsItWas(t *testing.T) {
 	}
 	for _, verb := range [][]string{{"plan"}, {"runs", "resume"}, {"contacts"}, {"help"}, {"help", "error"}, nil} {
 		help, flag := ask(append([]string{"help"}, verb...)...), ask(append(verb, "--help")...)
-		if verb != nil && len(verb) == 2 && verb[1] == "error" {
+		if len(verb) == 2 && verb[1] == "error" {
 			help = ask("help", "help", "error")
 		}
 		if help.code != 0 || help.out != flag.out || help.out == "" {
 			t.Errorf("help %v: exit %d\n%s\nbut --help says\n%s", verb, help.code, help.out, flag.out)
 		}
+	}
+}
+
+// What the sections tell people to type exists.
+func TestErrorsNameRealVerbsAndFlags(t *testing.T) {
+	root := newSession(strings.NewReader(""), io.Discard, io.Discard, os.LookupEnv).root()
+	root.InitDefaultHelpCmd()
+	root.InitDefaultHelpFlag()
+	lines := 0
+	for _, e := range explainedCodes() {
+		for _, quoted := range regexp.MustCompile("`permesso ([^`]+)`").FindAllStringSubmatch(e.Means+" "+e.Do, -1) {
+			lines++
+			words := strings.Fields(quoted[1])
+			cmd, _, err := root.Find(words)
+			if err != nil || cmd == root && words[0] != "VERB" && !strings.HasPrefix(words[0], "--") {
+				t.Errorf("%s: there is no `permesso %s`", e.Code, quoted[1])
+				continue
+			}
+			for _, word := range words {
+				name, isFlag := strings.CutPrefix(word, "--")
+				if isFlag && name != "help" && cmd.Flags().Lookup(name) == nil && root.PersistentFlags().Lookup(name) == nil {
+					t.Errorf("%s: `permesso %s` has no flag --%s", e.Code, quoted[1], name)
+				}
+			}
+		}
+	}
+	if lines < 30 {
+		t.Errorf("only %d commands found", lines)
 	}
 }
 
