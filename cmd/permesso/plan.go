@@ -79,20 +79,39 @@ func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler
 		if err != nil {
 			return err
 		}
-		switch {
-		case s.json:
+		refusal, err := a.Refusal(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if s.json {
+			if refusal != nil {
+				a.Log.Warn("a run would be refused", "campaign", c.ID, "error", refusal)
+			}
 			err = s.object(plan)
-		default:
+		} else {
 			if i > 0 {
 				err = s.print("")
 			}
-			err = cmp.Or(err, s.tellPlan(a.Config, plan))
+			err = cmp.Or(err, s.tellRefusal(c.ID, refusal), s.tellPlan(a.Config, plan))
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellRefusal says above a plan that no run would come of it: the table below it only counts people.
+func (s *session) tellRefusal(id string, refusal error) error {
+	if refusal == nil {
+		return nil
+	}
+	for line := range strings.SplitSeq(refusal.Error(), "\n") {
+		if err := s.print("%s", s.painted(red, fmt.Sprintf("`permesso run %s` would refuse: %s", id, oneLine(line)))); err != nil {
+			return err
+		}
+	}
+	return s.print("That is as of the last sync: `permesso templates sync` reads Meta's templates anew.\n")
 }
 
 // tellPlan prints a plan for people.
@@ -138,11 +157,6 @@ func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
 	}
 	if err := t.flush(); err != nil {
 		return err
-	}
-	if p.Denied[policy.NoTemplate] > 0 {
-		if err := s.say("`permesso templates list` shows what was last read from Meta; `permesso templates sync` reads it anew."); err != nil {
-			return err
-		}
 	}
 	return s.tellSample(p.Sample, zone)
 }
