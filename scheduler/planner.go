@@ -242,7 +242,7 @@ func (d *Draft) message(subject *Subject) policy.Message {
 	if bound, ok := d.binding[language]; ok {
 		_, m.MissingParameter = bound.Append(nil, subject.Contact)
 	} else if found {
-		m.MissingParameter = "the template's parameters differ from the campaign's"
+		m.MissingParameter = "parameters that differ between the template and the campaign"
 	}
 	return m
 }

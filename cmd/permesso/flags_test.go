@@ -145,6 +145,15 @@ func TestEveryFlagNamesWhatItWants(t *testing.T) {
 	walk(s.root())
 }
 
+func TestUnbuiltVerbsAreNotThere(t *testing.T) {
+	root := newSession(strings.NewReader(""), io.Discard, io.Discard, os.LookupEnv).root()
+	for path := range unbuilt {
+		if cmd, rest, err := root.Find(strings.Fields(path)); err != nil || len(rest) == 0 {
+			t.Errorf("%s is refused, and there is %s, %v", path, cmd.CommandPath(), err)
+		}
+	}
+}
+
 // lived is a world in which something has happened, so that lists can be narrowed.
 func lived(t *testing.T) (w *world, done, open string) {
 	t.Helper()

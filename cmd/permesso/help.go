@@ -4,12 +4,12 @@ import "github.com/spf13/cobra"
 
 // unbuilt are the verbs that are promised and that this version does not have: they are refused by name.
 var unbuilt = map[string]string{
-	"permesso keys":           "keys for /api/v1",
-	"permesso doctor":         "a look at the whole installation",
-	"permesso contacts erase": "erasing a person",
-	"permesso consent export": "a person's consents as a file",
-	"permesso consent verify": "the proof that the ledger is whole",
-	"permesso runs approve":   "approving a run",
+	"keys":           "keys for /api/v1",
+	"doctor":         "a look at the whole installation",
+	"contacts erase": "erasing a person",
+	"consent export": "a person's consents as a file",
+	"consent verify": "the proof that the ledger is whole",
+	"runs approve":   "approving a run",
 }
 
 // strictHelp refuses a word that is no verb also where help is asked for: cobra would print the help of the verb above it.

@@ -79,20 +79,16 @@ func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler
 		if err != nil {
 			return err
 		}
-		refusal, err := a.Refusal(ctx, c.ID)
-		if err != nil {
+		if i > 0 {
+			err = s.say("")
+		}
+		if err = cmp.Or(err, s.tellRefusal(ctx, a, c.ID)); err != nil {
 			return err
 		}
 		if s.json {
-			if refusal != nil {
-				a.Log.Warn("a run would be refused", "campaign", c.ID, "error", refusal)
-			}
 			err = s.object(plan)
 		} else {
-			if i > 0 {
-				err = s.print("")
-			}
-			err = cmp.Or(err, s.tellRefusal(c.ID, refusal), s.tellPlan(a.Config, plan))
+			err = s.tellPlan(a.Config, plan)
 		}
 		if err != nil {
 			return err
@@ -101,9 +97,14 @@ func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler
 	return nil
 }
 
-// tellRefusal says above a plan that no run would come of it: the table below it only counts people.
-func (s *session) tellRefusal(id string, refusal error) error {
-	if refusal == nil {
+// tellRefusal says above what is judged of people that no run would come of it, for the template that they all would get.
+func (s *session) tellRefusal(ctx context.Context, a *app.App, id string) error {
+	refusal, err := a.Refusal(ctx, id)
+	if err != nil || refusal == nil {
+		return err
+	}
+	if s.json {
+		a.Log.Warn("a run would be refused", "campaign", id, "error", refusal)
 		return nil
 	}
 	for line := range strings.SplitSeq(refusal.Error(), "\n") {

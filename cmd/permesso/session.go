@@ -77,8 +77,9 @@ func (s *session) group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Comm
 }
 
 func unknownVerb(cmd *cobra.Command, word string) error {
-	if what, ok := unbuilt[cmd.CommandPath()+" "+word]; ok {
-		return wrongUse("`%s %s`, %s, is not in this version", cmd.CommandPath(), word, what)
+	path := cmd.CommandPath() + " " + word
+	if what, ok := unbuilt[strings.TrimPrefix(path, cmd.Root().Name()+" ")]; ok {
+		return wrongUse("`%s`, %s, is not in this version", path, what)
 	}
 	if near := cmd.SuggestionsFor(word); len(near) > 0 {
 		return wrongUse("there is no verb %q; did you mean `%s %s`?", word, cmd.CommandPath(), near[0])

@@ -50,17 +50,17 @@ func (a *App) Plan(ctx context.Context, campaign string, when time.Time) (schedu
 }
 
 // Refusal says why a run of the campaign would be refused for its template, as of the last sync: a *templates.RefusedError,
-// or several joined. It is nil when the template can be sent.
+// or several joined. It is nil when the template can be sent, and when no sync ever was: then nothing is known of it.
 func (a *App) Refusal(ctx context.Context, campaign string) (refusal, err error) {
-	catalogue, err := a.Catalogue(ctx)
-	if err != nil {
+	list, synced, err := a.Store.Templates(ctx)
+	if err != nil || synced.IsZero() {
 		return nil, err
 	}
 	c, ok := a.Config.Campaign(campaign)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q; it has %s", ErrNoCampaign, campaign, a.campaignIDs())
 	}
-	return templates.Check(catalogue, c.Message), nil
+	return templates.Check(templates.NewCatalogue(list), c.Message), nil
 }
 
 // count is the first pass over everybody: it fills the run's plan, and the kind as which its messages count.
