@@ -39,6 +39,7 @@ type Draft struct {
 	ahead int
 	last  time.Time // the latest deferral
 	sum   hash.Hash
+	body  []byte // of the message looked at last; its room is used again
 }
 
 // NewDraft reads the run's audience and binds its message where the catalogue allows it; what it does not allow becomes a reason per person.
@@ -179,6 +180,12 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 			}
 			decision := d.judge(subject, now)
 			d.count(subject, decision)
+			if rows == nil {
+				continue
+			}
+			if written[k] == nil {
+				written[k] = make([]Row, 0, len(subjects)-i)
+			}
 			written[k] = append(written[k], Row{PersonID: subject.Contact.PersonID, Decision: decision})
 		}
 	}
@@ -240,7 +247,7 @@ func (d *Draft) message(subject *Subject) policy.Message {
 	template, found := d.catalogue.Find(d.Run.Frozen.Campaign.Message.Template, language)
 	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead}
 	if bound, ok := d.binding[language]; ok {
-		_, m.MissingParameter = bound.Append(nil, subject.Contact)
+		d.body, m.MissingParameter = bound.Append(d.body[:0], subject.Contact)
 	} else if found {
 		m.MissingParameter = "parameters that differ between the template and the campaign"
 	}

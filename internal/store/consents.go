@@ -100,7 +100,7 @@ func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, event
 		return cmp.Or(comparePersons(a.person, b.person), a.event.At.Compare(b.event.At))
 	})
 	for chunk := range slices.Chunk(events, recordsPerStatement) {
-		var rows, wordings batch
+		rows, wordings := s.dialect.newBatch(), s.dialect.newBatch()
 		known := map[[sha256.Size]byte]bool{}
 		for _, c := range chunk {
 			e := c.event
@@ -122,11 +122,11 @@ func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, event
 			rows.str(e.Evidence).str(actor)
 		}
 		if wordings.rows > 0 {
-			if _, err := tx.ExecContext(ctx, s.queries.addWordings, wordings.json()); err != nil {
+			if _, err := s.queries.addWordings.exec(ctx, tx, &wordings); err != nil {
 				return 0, fmt.Errorf("writing wordings: %w", err)
 			}
 		}
-		done, err := tx.ExecContext(ctx, s.queries.addConsents, rows.json(), now)
+		done, err := s.queries.addConsents.exec(ctx, tx, &rows, now)
 		if err != nil {
 			return 0, fmt.Errorf("writing consents: %w", err)
 		}
@@ -177,7 +177,7 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 	if err := s.read.SelectContext(ctx, &rows, `SELECT c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.evidence, c.actor, c.recorded_at
 		FROM consents c LEFT JOIN wordings w ON w.hash = c.wording_hash
 		WHERE c.person_id IN (SELECT x.person_id FROM `+s.dialect.batch(1, bytesOf("person_id"))+`)
-		ORDER BY c.at, c.category, c.event_id`, personBatch(people)); err != nil {
+		ORDER BY c.at, c.category, c.event_id`, s.batchOf(people).only(isBytes)); err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
 	ledger := make([]report.Consent, len(rows))

@@ -22,7 +22,7 @@ func (s *Store) Contact(ctx context.Context, number phone.Number) (contact sched
 
 func (s *Store) contactOf(ctx context.Context, person policy.PersonID) (scheduler.Contact, bool, error) {
 	var rows []contactRow
-	if err := s.read.SelectContext(ctx, &rows, s.queries.contactsOf, personBatch([]policy.PersonID{person})); err != nil {
+	if err := s.queries.contactsOf.read(ctx, s.read, &rows, s.batchOf([]policy.PersonID{person})); err != nil {
 		return scheduler.Contact{}, false, fmt.Errorf("reading a contact: %w", err)
 	}
 	if len(rows) == 0 {

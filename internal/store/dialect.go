@@ -3,7 +3,9 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -19,10 +21,8 @@ import (
 // dialect is all that differs between the two databases; every query is one text with $1 placeholders.
 type dialect struct {
 	name string
-	// elements is the table of a JSON array of arrays in parameter $n, as rows e.
-	elements func(n int) string
-	// column reads field i of an element as a bytes, text or integer column.
-	column func(i int, kind columnKind) string
+	// arrays says that a batch is one array for each of its columns; else it is one JSON text.
+	arrays bool
 	// lookup is the replacement for {each TABLE ALIAS: CONDITION}.
 	lookup string
 	// lock takes the lock rows of a batch of persons, in key order, and returns them.
@@ -43,22 +43,18 @@ const (
 	isInteger
 )
 
+// postgres is the kind's type.
+func (k columnKind) postgres() string { return [...]string{"BYTEA", "TEXT", "BIGINT"}[k] }
+
+// oid is the number of that type, as in PostgreSQL's pg_type.dat.
+func (k columnKind) oid() uint32 { return [...]uint32{17, 25, 20}[k] }
+
 // personFacts are the columns of persons that the gate reads while it locks.
 const personFacts = "person_id, review_at, cooldown_until, strikes"
 
 var postgresDialect = dialect{
-	name:     "postgres",
-	elements: func(n int) string { return "jsonb_array_elements(CAST($" + strconv.Itoa(n) + " AS jsonb)) AS e(value)" },
-	column: func(i int, kind columnKind) string {
-		field := "e.value->>" + strconv.Itoa(i)
-		switch kind {
-		case isBytes:
-			return "decode(" + field + ", 'hex')"
-		case isInteger:
-			return "CAST(" + field + " AS BIGINT)"
-		}
-		return field
-	},
+	name:   "postgres",
+	arrays: true,
 	// OFFSET 0 keeps the planner from turning it round: however few rows it expects, each key is looked up in the index.
 	lookup: "CROSS JOIN LATERAL (SELECT * FROM $1 $2 WHERE $3 OFFSET 0) AS $2",
 	// An upsert fed in key order locks in key order, on every engine that speaks this protocol; FOR UPDATE over many rows does not.
@@ -70,15 +66,7 @@ var postgresDialect = dialect{
 }
 
 var sqliteDialect = dialect{
-	name:     "sqlite",
-	elements: func(n int) string { return "jsonb_each($" + strconv.Itoa(n) + ") AS e" },
-	column: func(i int, kind columnKind) string {
-		field := "e.value->>" + strconv.Itoa(i)
-		if kind == isBytes {
-			return "unhex(" + field + ")"
-		}
-		return field
-	},
+	name:   "sqlite",
 	lookup: "JOIN $1 $2 ON $3",
 	// The one writer is the lock.
 	lock:      `SELECT ` + personFacts + ` FROM persons WHERE person_id IN (SELECT x.person_id FROM {batch}) AND $2 = $2`,
@@ -102,22 +90,51 @@ func sqliteRetryable(err error) bool {
 	return ok && failure.Code()&0xff == sqlitelib.SQLITE_BUSY
 }
 
-// batch returns the derived table x of a JSON batch in parameter $n.
+// batch returns the table x of a batch whose first parameter is $n.
 func (d dialect) batch(n int, columns ...column) string {
-	var b strings.Builder
-	b.WriteString("(SELECT ")
-	for i, c := range columns {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		b.WriteString(d.column(i, c.kind))
-		b.WriteString(" AS ")
-		b.WriteString(c.name)
+	if d.arrays {
+		return arraysTable(n, columns)
 	}
-	b.WriteString(" FROM ")
-	b.WriteString(d.elements(n))
-	b.WriteString(") AS x")
-	return b.String()
+	return jsonTable(n, columns)
+}
+
+func arraysTable(n int, columns []column) string {
+	arrays, names := make([]string, len(columns)), make([]string, len(columns))
+	for i, c := range columns {
+		arrays[i], names[i] = fmt.Sprintf("CAST($%d AS %s[])", n+i, c.kind.postgres()), c.name
+	}
+	return fmt.Sprintf("unnest(%s) AS x(%s)", strings.Join(arrays, ", "), strings.Join(names, ", "))
+}
+
+func jsonTable(n int, columns []column) string {
+	fields := make([]string, len(columns))
+	for i, c := range columns {
+		field := fmt.Sprintf("e.value->>%d", i)
+		if c.kind == isBytes {
+			field = "unhex(" + field + ")"
+		}
+		fields[i] = field + " AS " + c.name
+	}
+	return fmt.Sprintf("(SELECT %s FROM jsonb_each($%d) AS e) AS x", strings.Join(fields, ", "), n)
+}
+
+var placeholder = regexp.MustCompile(`\$\d+`)
+
+// statement completes a query text: {batch} becomes the table x, {each …} a look-up. The text counts the batch as $1 and
+// goes on with $2, however many parameters the batch really has.
+func (d dialect) statement(text string, columns ...column) statement {
+	s := statement{kinds: make([]columnKind, len(columns))}
+	for i, c := range columns {
+		s.kinds[i] = c.kind
+	}
+	if more := len(columns) - 1; d.arrays && more > 0 {
+		text = placeholder.ReplaceAllStringFunc(text, func(p string) string {
+			n, _ := strconv.Atoi(p[1:]) // the pattern has digits alone
+			return "$" + strconv.Itoa(n+more)
+		})
+	}
+	s.text = lookups.ReplaceAllString(strings.ReplaceAll(text, "{batch}", d.batch(1, columns...)), d.lookup)
+	return s
 }
 
 // column is one field of a batch.

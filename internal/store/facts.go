@@ -26,8 +26,8 @@ type suppressionRow struct {
 	LiftedAt instant       `db:"lifted_at"`
 }
 
-func (s *Store) readSuppressions(ctx context.Context, q sqlx.QueryerContext, ids string, people map[policy.PersonID]*policy.Person) error {
-	return tellSuppressions(ctx, q, people, s.queries.gateSuppressions, ids)
+func (s *Store) readSuppressions(ctx context.Context, q sqlx.QueryerContext, ids *batch, people map[policy.PersonID]*policy.Person) error {
+	return tellSuppressions(ctx, q, people, s.queries.gateSuppressions.text, s.queries.gateSuppressions.args(ids)...)
 }
 
 func tellSuppressions(ctx context.Context, q sqlx.QueryerContext, people map[policy.PersonID]*policy.Person, query string, args ...any) error {
@@ -46,8 +46,8 @@ func tellSuppressions(ctx context.Context, q sqlx.QueryerContext, people map[pol
 	return nil
 }
 
-func (s *Store) readConsents(ctx context.Context, q sqlx.QueryerContext, ids, category string, people map[policy.PersonID]*policy.Person) error {
-	return tellConsents(ctx, q, people, s.queries.gateConsents, ids, category)
+func (s *Store) readConsents(ctx context.Context, q sqlx.QueryerContext, ids *batch, category string, people map[policy.PersonID]*policy.Person) error {
+	return tellConsents(ctx, q, people, s.queries.gateConsents.text, s.queries.gateConsents.args(ids, category)...)
 }
 
 func tellConsents(ctx context.Context, q sqlx.QueryerContext, people map[policy.PersonID]*policy.Person, query string, args ...any) error {
@@ -92,8 +92,8 @@ type sendRow struct {
 	Kind      policy.Kind `db:"kind"`
 }
 
-func (s *Store) readSends(ctx context.Context, q sqlx.QueryerContext, ids string, since time.Time, people map[policy.PersonID]*policy.Person) error {
-	return tellSends(ctx, q, people, s.queries.gateSends, ids, at(since))
+func (s *Store) readSends(ctx context.Context, q sqlx.QueryerContext, ids *batch, since time.Time, people map[policy.PersonID]*policy.Person) error {
+	return tellSends(ctx, q, people, s.queries.gateSends.text, s.queries.gateSends.args(ids, at(since))...)
 }
 
 func tellSends(ctx context.Context, q sqlx.QueryerContext, people map[policy.PersonID]*policy.Person, query string, args ...any) error {

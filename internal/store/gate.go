@@ -94,7 +94,7 @@ type standing struct {
 }
 
 func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, t trust) (gateFacts, error) {
-	var b batch
+	b := s.dialect.newBatch()
 	f := gateFacts{people: make(map[policy.PersonID]*policy.Person, len(rows)), standing: make(map[policy.PersonID]standing, len(rows))}
 	for i := range rows {
 		b.row().bytes(rows[i].PersonID[:])
@@ -103,18 +103,17 @@ func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		person.SuppressionsRead, person.ConsentsRead, person.SendsRead = false, false, false
 		f.people[rows[i].PersonID] = &person
 	}
-	ids := b.json()
 	var err error
 	if f.now, err = s.dialect.now(ctx, tx); err != nil {
 		return f, fmt.Errorf("reading the clock: %w", err)
 	}
 	for _, read := range []func() error{
-		func() error { return s.lockPeople(ctx, tx, ids, &f) },
+		func() error { return s.lockPeople(ctx, tx, &b, &f) },
 		func() error { return s.readRun(ctx, tx, run, &f) },
 		func() error { return s.readStanding(ctx, tx, run, rows, t, &f) },
-		func() error { return s.readSuppressions(ctx, tx, ids, f.people) },
-		func() error { return s.readConsents(ctx, tx, ids, run.Ask.Category, f.people) },
-		func() error { return s.readSends(ctx, tx, ids, f.now.time().Add(-longestCap(run.Rules)), f.people) },
+		func() error { return s.readSuppressions(ctx, tx, &b, f.people) },
+		func() error { return s.readConsents(ctx, tx, &b, run.Ask.Category, f.people) },
+		func() error { return s.readSends(ctx, tx, &b, f.now.time().Add(-longestCap(run.Rules)), f.people) },
 	} {
 		if err := read(); err != nil {
 			return f, err
@@ -124,9 +123,9 @@ func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 }
 
 // lockPeople takes the lock rows first: from here on no stop and no other gate of these people can commit before this one.
-func (s *Store) lockPeople(ctx context.Context, tx *sqlx.Tx, ids string, f *gateFacts) error {
+func (s *Store) lockPeople(ctx context.Context, tx *sqlx.Tx, people *batch, f *gateFacts) error {
 	var locked []personRow
-	if err := tx.SelectContext(ctx, &locked, s.queries.lock, ids, f.now); err != nil {
+	if err := s.queries.lock.read(ctx, tx, &locked, people, f.now); err != nil {
 		return fmt.Errorf("locking persons: %w", err)
 	}
 	for _, r := range locked {
@@ -180,11 +179,11 @@ func (s *Store) readStanding(ctx context.Context, tx *sqlx.Tx, run sender.Run, g
 		State     sender.State `db:"state"`
 		AttemptID []byte       `db:"attempt_id"`
 	}
-	var b batch
+	b := s.dialect.newBatch()
 	for i := range gates {
 		b.row().str(run.ID).bytes(gates[i].PersonID[:])
 	}
-	if err := tx.SelectContext(ctx, &rows, s.queries.gateRows, b.json()); err != nil {
+	if err := s.queries.gateRows.read(ctx, tx, &rows, &b); err != nil {
 		return fmt.Errorf("reading deliveries: %w", err)
 	}
 	for _, r := range rows {
@@ -247,7 +246,7 @@ func landing(d policy.Decision) sender.State {
 }
 
 func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, f gateFacts) error {
-	var allow, refuse, wait batch
+	allow, refuse, wait := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for i, row := range rows {
 		at, answer := f.standing[row.PersonID], answers[i]
 		if at.state != sender.Queued || !f.open {
@@ -263,7 +262,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		}
 	}
 	for _, move := range []struct {
-		query string
+		query statement
 		rows  *batch
 	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {
 		if err := moveAll(ctx, tx, move.query, move.rows, f.now); err != nil {
@@ -281,11 +280,11 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 }
 
 // moveAll moves every row of the batch, or none of the transaction.
-func moveAll(ctx context.Context, tx *sqlx.Tx, query string, rows *batch, now instant) error {
+func moveAll(ctx context.Context, tx *sqlx.Tx, query statement, rows *batch, now instant) error {
 	if rows.rows == 0 {
 		return nil
 	}
-	done, err := tx.ExecContext(ctx, query, rows.json(), now)
+	done, err := query.exec(ctx, tx, rows, now)
 	if err != nil {
 		return fmt.Errorf("moving rows: %w", err)
 	}

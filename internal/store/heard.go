@@ -113,7 +113,7 @@ func (s *Store) changesOf(ctx context.Context, tx *sqlx.Tx, reports []heard) ([]
 }
 
 func (s *Store) findReported(ctx context.Context, tx *sqlx.Tx, reports []heard) (map[sender.AttemptID]deliveryRow, map[string]deliveryRow, error) {
-	var attempts, wamids batch
+	attempts, wamids := s.dialect.newBatch(), s.dialect.newBatch()
 	for _, h := range reports {
 		if h.attempt != nil {
 			attempts.row().bytes(h.attempt[:])
@@ -125,7 +125,7 @@ func (s *Store) findReported(ctx context.Context, tx *sqlx.Tx, reports []heard) 
 	byAttempt, byWAMID := make(map[sender.AttemptID]deliveryRow, attempts.rows), make(map[string]deliveryRow, wamids.rows)
 	var rows []deliveryRow
 	if attempts.rows > 0 {
-		if err := tx.SelectContext(ctx, &rows, s.queries.statusByAttempt, attempts.json()); err != nil {
+		if err := s.queries.statusByAttempt.read(ctx, tx, &rows, &attempts); err != nil {
 			return nil, nil, fmt.Errorf("finding deliveries by callback: %w", err)
 		}
 		for _, r := range rows {
@@ -134,7 +134,7 @@ func (s *Store) findReported(ctx context.Context, tx *sqlx.Tx, reports []heard) 
 	}
 	if wamids.rows > 0 && len(byAttempt) < len(reports) {
 		rows = nil
-		if err := tx.SelectContext(ctx, &rows, s.queries.statusByWAMID, wamids.json()); err != nil {
+		if err := s.queries.statusByWAMID.read(ctx, tx, &rows, &wamids); err != nil {
 			return nil, nil, fmt.Errorf("finding deliveries by message id: %w", err)
 		}
 		for _, r := range rows {
@@ -186,7 +186,7 @@ func (s *Store) writeChanges(ctx context.Context, tx *sqlx.Tx, now instant, chan
 	if len(changes) == 0 {
 		return true, nil
 	}
-	var b, messages batch
+	b, messages := s.dialect.newBatch(), s.dialect.newBatch()
 	for _, c := range changes {
 		b.row().str(c.key.run).bytes(c.key.person[:]).str(string(c.was)).str(string(c.state)).strOrNull(c.wamid)
 		c.addStatus(&b)
@@ -197,7 +197,7 @@ func (s *Store) writeChanges(ctx context.Context, tx *sqlx.Tx, now instant, chan
 	if err := s.addMessages(ctx, tx, &messages); err != nil {
 		return false, err
 	}
-	done, err := tx.ExecContext(ctx, s.queries.applyStatus, b.json(), now)
+	done, err := s.queries.applyStatus.exec(ctx, tx, &b, now)
 	if err != nil {
 		return false, fmt.Errorf("updating deliveries: %w", err)
 	}
@@ -213,7 +213,7 @@ func (s *Store) addMessages(ctx context.Context, tx *sqlx.Tx, messages *batch) e
 	if messages.rows == 0 {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.addMessages, messages.json()); err != nil {
+	if _, err := s.queries.addMessages.exec(ctx, tx, messages); err != nil {
 		return fmt.Errorf("noting message ids: %w", err)
 	}
 	return nil
@@ -246,7 +246,7 @@ const cooldown = 24 * time.Hour
 
 // consequences are what a failure means beyond its own delivery, once, when the delivery first becomes failed.
 func (s *Store) consequences(ctx context.Context, tx *sqlx.Tx, now instant, changes []*change) (stopped []policy.PersonID, err error) {
-	var cool, strike batch
+	cool, strike := s.dialect.newBatch(), s.dialect.newBatch()
 	for _, c := range changes {
 		if c.err != nil && c.err.Reaction == sender.Suppress {
 			stopped = append(stopped, c.key.person)
@@ -271,12 +271,12 @@ func (s *Store) consequences(ctx context.Context, tx *sqlx.Tx, now instant, chan
 		}
 	}
 	if cool.rows > 0 {
-		if _, err := tx.ExecContext(ctx, s.queries.cooldown, cool.json()); err != nil {
+		if _, err := s.queries.cooldown.exec(ctx, tx, &cool); err != nil {
 			return nil, fmt.Errorf("noting Meta's cooldown: %w", err)
 		}
 	}
 	if strike.rows > 0 {
-		if _, err := tx.ExecContext(ctx, s.queries.strike, strike.json()); err != nil {
+		if _, err := s.queries.strike.exec(ctx, tx, &strike); err != nil {
 			return nil, fmt.Errorf("counting undeliverable messages: %w", err)
 		}
 	}
@@ -306,7 +306,7 @@ func (s *Store) heardStatus(status sender.Status, now instant) heard {
 
 // keepEarly stores statuses whose message is not known yet.
 func (s *Store) keepEarly(ctx context.Context, tx *sqlx.Tx, now instant, strangers []heard) error {
-	var b batch
+	b := s.dialect.newBatch()
 	for _, h := range strangers {
 		if h.status == nil || h.wamid == "" {
 			continue
@@ -320,7 +320,7 @@ func (s *Store) keepEarly(ctx context.Context, tx *sqlx.Tx, now instant, strange
 	if b.rows == 0 {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.keepEarly, b.json(), now); err != nil {
+	if _, err := s.queries.keepEarly.exec(ctx, tx, &b, now); err != nil {
 		return fmt.Errorf("keeping early statuses: %w", err)
 	}
 	return nil
@@ -338,9 +338,8 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 	if !waiting {
 		return nil
 	}
-	ids := wamids.json()
 	var texts []string
-	if err := tx.SelectContext(ctx, &texts, s.queries.earlyFor, ids); err != nil {
+	if err := s.queries.earlyFor.read(ctx, tx, &texts, wamids); err != nil {
 		return fmt.Errorf("reading early statuses: %w", err)
 	}
 	if len(texts) == 0 {
@@ -357,7 +356,7 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 	if _, _, err := s.applyHeard(ctx, tx, now, reports); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.dropEarly, ids); err != nil {
+	if _, err := s.queries.dropEarly.exec(ctx, tx, wamids); err != nil {
 		return fmt.Errorf("clearing early statuses: %w", err)
 	}
 	return nil
@@ -372,7 +371,7 @@ func (s *Store) ReplayEarly(ctx context.Context) error {
 	if len(wamids) == 0 {
 		return nil
 	}
-	var b batch
+	b := s.dialect.newBatch()
 	for _, w := range wamids {
 		b.row().str(w)
 	}

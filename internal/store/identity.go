@@ -50,7 +50,7 @@ func (s *Store) identifiers(i policy.Identity) []identifier {
 
 // owners finds the persons that identifiers belong to; unknown ones are missing from the map.
 func (s *Store) owners(ctx context.Context, q sqlx.QueryerContext, names []identifier) (map[key16]policy.PersonID, error) {
-	var b batch
+	b := s.dialect.newBatch()
 	for _, n := range names {
 		b.row().bytes(n.hash)
 	}
@@ -58,7 +58,7 @@ func (s *Store) owners(ctx context.Context, q sqlx.QueryerContext, names []ident
 		Hash     []byte `db:"hash"`
 		PersonID []byte `db:"person_id"`
 	}
-	if err := sqlx.SelectContext(ctx, q, &rows, s.queries.owners, b.json()); err != nil {
+	if err := s.queries.owners.read(ctx, q, &rows, &b); err != nil {
 		return nil, fmt.Errorf("looking up persons: %w", err)
 	}
 	found := make(map[key16]policy.PersonID, len(rows))
@@ -75,7 +75,7 @@ func (s *Store) claim(ctx context.Context, tx *sqlx.Tx, now instant, names []ide
 	if err != nil {
 		return nil, err
 	}
-	var people, ids batch
+	people, ids := s.dialect.newBatch(), s.dialect.newBatch()
 	added := false
 	for _, n := range names {
 		key := key16(n.hash)
@@ -94,10 +94,10 @@ func (s *Store) claim(ctx context.Context, tx *sqlx.Tx, now instant, names []ide
 	if !added {
 		return found, nil
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.addIdentifiers, ids.json()); err != nil {
+	if _, err := s.queries.addIdentifiers.exec(ctx, tx, &ids); err != nil {
 		return nil, fmt.Errorf("adding identifiers: %w", err)
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.addPersons, people.json()); err != nil {
+	if _, err := s.queries.addPersons.exec(ctx, tx, &people); err != nil {
 		return nil, fmt.Errorf("adding persons: %w", err)
 	}
 	// Another process may have claimed one of them a moment ago: what the table holds is what counts.

@@ -137,7 +137,7 @@ func (s *Store) importStopsOf(ctx context.Context, tx *sqlx.Tx, now instant, peo
 			holding[key.scope] = append(holding[key.scope], key.person)
 		}
 	}
-	var write batch
+	write := s.dialect.newBatch()
 	for _, name := range names {
 		person := policy.PersonID(name.PersonID)
 		for _, scope := range slices.Sorted(maps.Keys(wanted[person])) {
@@ -150,7 +150,7 @@ func (s *Store) importStopsOf(ctx context.Context, tx *sqlx.Tx, now instant, peo
 		}
 	}
 	if write.rows > 0 {
-		if _, err := tx.ExecContext(ctx, s.queries.suppress, write.json(), now); err != nil {
+		if _, err := s.queries.suppress.exec(ctx, tx, &write, now); err != nil {
 			return counts, fmt.Errorf("writing suppressions: %w", err)
 		}
 	}
@@ -176,11 +176,11 @@ func (s *Store) closeWaiting(ctx context.Context, tx *sqlx.Tx, now instant, scop
 		if len(people) == 0 || !scope.Covers(policy.Category{ID: run.Category, Kind: run.Kind}) {
 			continue
 		}
-		var b batch
+		b := s.dialect.newBatch()
 		for _, person := range people {
 			b.row().str(run.RunID).bytes(person[:]).str(string(sender.Queued))
 		}
-		if _, err := tx.ExecContext(ctx, s.queries.closeWaiting, b.json(), now); err != nil {
+		if _, err := s.queries.closeWaiting.exec(ctx, tx, &b, now); err != nil {
 			return fmt.Errorf("closing waiting deliveries: %w", err)
 		}
 	}
@@ -199,7 +199,7 @@ type standingKey struct {
 
 // importedStops reads the stops of earlier imports for the same identifiers and scopes.
 func (s *Store) importedStops(ctx context.Context, tx *sqlx.Tx, names []ownedName, wanted map[policy.PersonID]map[policy.Scope]importedStop) (map[standingKey]importedStop, error) {
-	var b batch
+	b := s.dialect.newBatch()
 	for _, name := range names {
 		for scope := range wanted[policy.PersonID(name.PersonID)] {
 			b.row().bytes(name.Hash).str(string(scope))
@@ -211,7 +211,7 @@ func (s *Store) importedStops(ctx context.Context, tx *sqlx.Tx, names []ownedNam
 		At       instant      `db:"at"`
 		LiftedAt instant      `db:"lifted_at"`
 	}
-	if err := tx.SelectContext(ctx, &rows, s.queries.importedStops, b.json()); err != nil {
+	if err := s.queries.importedStops.read(ctx, tx, &rows, &b); err != nil {
 		return nil, fmt.Errorf("reading suppressions: %w", err)
 	}
 	standing := make(map[standingKey]importedStop, len(rows))
@@ -232,7 +232,7 @@ type ownedName struct {
 // ownedNames reads every identifier of persons.
 func (s *Store) ownedNames(ctx context.Context, q sqlx.QueryerContext, people []policy.PersonID) ([]ownedName, error) {
 	var names []ownedName
-	if err := sqlx.SelectContext(ctx, q, &names, s.queries.namesOf, personBatch(people)); err != nil {
+	if err := s.queries.namesOf.read(ctx, q, &names, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading identifiers: %w", err)
 	}
 	return names, nil

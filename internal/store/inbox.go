@@ -165,20 +165,19 @@ func (s *Store) lockPersons(ctx context.Context, tx *sqlx.Tx, now instant, peopl
 	if len(people) == 0 {
 		return nil
 	}
-	ids := personBatch(people)
 	var locked []personRow
-	if err := tx.SelectContext(ctx, &locked, s.queries.lock, ids, now); err != nil {
+	if err := s.queries.lock.read(ctx, tx, &locked, s.batchOf(people), now); err != nil {
 		return fmt.Errorf("locking persons: %w", err)
 	}
 	return nil
 }
 
-func personBatch(people []policy.PersonID) string {
-	var b batch
+func (s *Store) batchOf(people []policy.PersonID) *batch {
+	b := s.dialect.newBatch()
 	for _, p := range people {
 		b.row().bytes(p[:])
 	}
-	return b.json()
+	return &b
 }
 
 // suppressPersons writes a stop for every identifier of the persons and closes their queued deliveries that it covers.
@@ -196,11 +195,11 @@ func (s *Store) suppressPersons(ctx context.Context, tx *sqlx.Tx, now instant, a
 	}
 	slices.SortFunc(names, func(a, b identifier) int { return bytes.Compare(a.hash, b.hash) })
 	names = slices.CompactFunc(names, func(a, b identifier) bool { return bytes.Equal(a.hash, b.hash) })
-	var b batch
+	b := s.dialect.newBatch()
 	for _, n := range names {
 		b.row().bytes(n.hash).str(string(act.Scope)).str(string(act.Origin)).str(n.value).str(act.Text).str(act.MessageID).num(int64(at(act.At)))
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.suppress, b.json(), now); err != nil {
+	if _, err := s.queries.suppress.exec(ctx, tx, &b, now); err != nil {
 		return fmt.Errorf("writing a suppression: %w", err)
 	}
 	stops, err := s.applyLifts(ctx, tx, people)
@@ -216,7 +215,7 @@ func (s *Store) identifiersOf(ctx context.Context, tx *sqlx.Tx, people []policy.
 		Kind  identifierKind `db:"kind"`
 		Value string         `db:"value"`
 	}
-	if err := tx.SelectContext(ctx, &rows, s.queries.identifiersOf, personBatch(people)); err != nil {
+	if err := s.queries.identifiersOf.read(ctx, tx, &rows, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading identifiers: %w", err)
 	}
 	names := make([]identifier, len(rows))
@@ -228,7 +227,7 @@ func (s *Store) identifiersOf(ctx context.Context, tx *sqlx.Tx, people []policy.
 
 // applyReplies notes who wrote, and marks the delivery that they answered.
 func (s *Store) applyReplies(ctx context.Context, tx *sqlx.Tx, now instant, replies []sender.Reply) error {
-	var people batch
+	people := s.dialect.newBatch()
 	for _, r := range replies {
 		from, err := s.peopleOf(ctx, tx, now, r.Identity, r.ContextWAMID)
 		if err != nil {
@@ -244,7 +243,7 @@ func (s *Store) applyReplies(ctx context.Context, tx *sqlx.Tx, now instant, repl
 	if people.rows == 0 {
 		return nil
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.markReplied, people.json()); err != nil {
+	if _, err := s.queries.markReplied.exec(ctx, tx, &people); err != nil {
 		return fmt.Errorf("noting replies: %w", err)
 	}
 	return nil
@@ -291,7 +290,7 @@ func (s *Store) InFlight(ctx context.Context, people []policy.PersonID) (bool, e
 		return true, fmt.Errorf("reading the clock: %w", err)
 	}
 	var n int
-	if err := s.read.GetContext(ctx, &n, s.queries.inFlight, personBatch(people), at(now.time().Add(-inFlightFor))); err != nil {
+	if err := s.read.GetContext(ctx, &n, s.queries.inFlight.text, s.queries.inFlight.args(s.batchOf(people), at(now.time().Add(-inFlightFor)))...); err != nil {
 		return true, fmt.Errorf("reading deliveries in flight: %w", err)
 	}
 	return n > 0, nil

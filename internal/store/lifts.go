@@ -21,11 +21,11 @@ func (s *Store) lift(ctx context.Context, tx *sqlx.Tx, act policy.Act, people []
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	var b batch
+	b := s.dialect.newBatch()
 	for _, n := range names {
 		b.row().bytes(n.hash).str(string(act.Kind)).str(string(act.Scope)).num(int64(at(act.At)))
 	}
-	if _, err := tx.ExecContext(ctx, s.queries.addLifts, b.json()); err != nil {
+	if _, err := s.queries.addLifts.exec(ctx, tx, &b); err != nil {
 		return fmt.Errorf("noting what was taken back: %w", err)
 	}
 	_, err = s.applyLifts(ctx, tx, people)
@@ -57,7 +57,7 @@ func (s *Store) applyLifts(ctx context.Context, tx *sqlx.Tx, people []policy.Per
 		return nil, err
 	}
 	var lifts []liftRow
-	if err := tx.SelectContext(ctx, &lifts, s.queries.liftsOf, personBatch(people)); err != nil {
+	if err := s.queries.liftsOf.read(ctx, tx, &lifts, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading what was taken back: %w", err)
 	}
 	for i, stop := range stops {

@@ -297,11 +297,11 @@ func (s *Store) personPage(ctx context.Context, scope logScope, person policy.Pe
 		WHERE `+w.text+" ORDER BY r.fire_at, r.run_id LIMIT "+strconv.Itoa(pageRows), w.args...); err != nil {
 		return nil, err
 	}
-	var ids batch
+	ids := s.dialect.newBatch()
 	for _, r := range rows {
 		ids.row().str(r.RunID)
 	}
-	runs, err := s.selectRuns(ctx, "WHERE run_id IN (SELECT x.run_id FROM "+s.dialect.batch(1, textOf("run_id"))+")", ids.json())
+	runs, err := s.selectRuns(ctx, "WHERE run_id IN (SELECT x.run_id FROM "+s.dialect.batch(1, textOf("run_id"))+")", ids.only(isText))
 	if err != nil {
 		return nil, err
 	}

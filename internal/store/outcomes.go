@@ -48,7 +48,7 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 		return err
 	}
 	var taken, refused []heard
-	var back, unknown, wamids, messages, answers batch
+	back, unknown, wamids, messages, answers := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for _, o := range outcomes {
 		if returned, ok := sender.After(o.Result, counts[o.AttemptID]); ok && !returned.Ends {
 			addBack(&back, o, returned)
@@ -87,12 +87,12 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 		return err
 	}
 	if back.rows > 0 {
-		if _, err := tx.ExecContext(ctx, s.queries.recordBack, back.json(), now); err != nil {
+		if _, err := s.queries.recordBack.exec(ctx, tx, &back, now); err != nil {
 			return fmt.Errorf("giving messages back: %w", err)
 		}
 	}
 	if unknown.rows > 0 {
-		if _, err := tx.ExecContext(ctx, s.queries.recordUnknown, unknown.json(), now); err != nil {
+		if _, err := s.queries.recordUnknown.exec(ctx, tx, &unknown, now); err != nil {
 			return fmt.Errorf("marking unknown messages: %w", err)
 		}
 	}
@@ -104,7 +104,7 @@ func (s *Store) recordAnswers(ctx context.Context, tx *sqlx.Tx, now instant, ans
 	if answers.rows == 0 {
 		return true, nil
 	}
-	done, err := tx.ExecContext(ctx, s.queries.recordAnswers, answers.json(), now)
+	done, err := s.queries.recordAnswers.exec(ctx, tx, answers, now)
 	if err != nil {
 		return false, fmt.Errorf("recording answers: %w", err)
 	}
@@ -133,12 +133,12 @@ func (s *Store) attemptCounts(ctx context.Context, tx *sqlx.Tx, outcomes []sende
 	if !slices.ContainsFunc(outcomes, func(o sender.Outcome) bool { _, ok := sender.After(o.Result, 1); return ok }) {
 		return nil, nil
 	}
-	var b batch
+	b := s.dialect.newBatch()
 	for _, o := range outcomes {
 		b.row().bytes(o.AttemptID[:])
 	}
 	var rows []deliveryRow
-	if err := tx.SelectContext(ctx, &rows, s.queries.statusByAttempt, b.json()); err != nil {
+	if err := s.queries.statusByAttempt.read(ctx, tx, &rows, &b); err != nil {
 		return nil, fmt.Errorf("counting attempts: %w", err)
 	}
 	counts := make(map[sender.AttemptID]int, len(rows))

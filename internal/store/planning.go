@@ -6,82 +6,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
-	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
 )
 
-const contactColumns = `c.person_id, c.phone, c.user_id, c.name, c.language, c.timezone, c.external_id, c.tags, c.attributes, c.country, c.zones, c.main_zone, c.erased_at`
-
-type contactRow struct {
-	PersonID   []byte        `db:"person_id"`
-	Phone      string        `db:"phone"`
-	UserID     string        `db:"user_id"`
-	Name       string        `db:"name"`
-	Language   string        `db:"language"`
-	Zone       string        `db:"timezone"`
-	ExternalID string        `db:"external_id"`
-	Tags       string        `db:"tags"`
-	Attributes string        `db:"attributes"`
-	Country    string        `db:"country"`
-	Zones      string        `db:"zones"`
-	MainZone   string        `db:"main_zone"`
-	ErasedAt   sql.NullInt64 `db:"erased_at"`
-}
-
-func (r contactRow) contact() (scheduler.Contact, error) {
-	c := scheduler.Contact{
-		PersonID: policy.PersonID(r.PersonID), Phone: phone.Number(r.Phone), UserID: r.UserID, Name: r.Name, Language: r.Language, Zone: r.Zone,
-		ExternalID: r.ExternalID, Tags: split(r.Tags), Country: r.Country, Zones: split(r.Zones), MainZone: r.MainZone, Erased: r.ErasedAt.Valid,
-	}
-	if r.Attributes != "{}" {
-		if err := json.Unmarshal([]byte(r.Attributes), &c.Attributes); err != nil {
-			return c, fmt.Errorf("reading the attributes of person %s: %w", c.PersonID, err)
-		}
-	}
-	return c, nil
-}
-
-// split reads a list stored as one text, separated by ";".
-func split(list string) []string {
-	if list == "" {
-		return nil
-	}
-	return strings.Split(list, ";")
-}
-
-// PersonOf is what the contact's own row says of the person; the rest is read beside it.
-func personOf(c scheduler.Contact) policy.Person {
-	return policy.Person{
-		Known: true, Erased: c.Erased, InvalidNumber: c.Phone == "" && c.UserID == "",
-		Country: c.Country, Zone: c.Zone, Zones: c.Zones, MainZone: c.MainZone,
-	}
-}
-
 // Range reads the next contacts after a person in key order, with every fact that a decision needs beside them: one
 // range query on each table, never one per person.
 func (s *Store) Range(ctx context.Context, after policy.PersonID, limit int, want scheduler.Want) ([]scheduler.Subject, error) {
-	var rows []contactRow
-	err := s.read.SelectContext(ctx, &rows, "SELECT "+contactColumns+" FROM contacts c WHERE c.person_id > $1 ORDER BY c.person_id LIMIT $2", after[:], limit)
+	subjects := make([]scheduler.Subject, 0, min(limit, 1000))
+	err := eachContact(ctx, s.read, func(contact scheduler.Contact) error {
+		subjects = append(subjects, scheduler.Subject{Contact: contact, Person: personOf(contact)})
+		return nil
+	}, nil, "SELECT "+contactColumns+" FROM contacts c WHERE c.person_id > $1 ORDER BY c.person_id LIMIT $2", after[:], limit)
 	if err != nil {
 		return nil, fmt.Errorf("reading contacts: %w", err)
 	}
-	if len(rows) == 0 {
+	if len(subjects) == 0 {
 		return nil, nil
-	}
-	subjects := make([]scheduler.Subject, len(rows))
-	for i, row := range rows {
-		contact, err := row.contact()
-		if err != nil {
-			return nil, err
-		}
-		subjects[i] = scheduler.Subject{Contact: contact, Person: personOf(contact)}
 	}
 	last := subjects[len(subjects)-1].Contact.PersonID
 	return subjects, s.rangeFacts(ctx, after, last, want, subjects)
@@ -108,13 +54,13 @@ func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, wan
 	}
 	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source FROM consents c
 		WHERE c.person_id > $1 AND c.person_id <= $2 AND c.category IN (SELECT x.category FROM `+s.dialect.batch(3, textOf("category"))+`)`,
-		after[:], last[:], textBatch(want.Categories)); err != nil {
+		after[:], last[:], s.texts(want.Categories)); err != nil {
 		return err
 	}
 	if err := tellSends(ctx, s.read, people, `SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM deliveries d
 		JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 AND d.sending_at > $3
 		AND r.test = 0 AND d.state IN `+counting+` AND d.run_id NOT IN (SELECT x.run_id FROM `+s.dialect.batch(4, textOf("run_id"))+`)`,
-		after[:], last[:], at(want.SendsSince), textBatch(want.Planning)); err != nil {
+		after[:], last[:], at(want.SendsSince), s.texts(want.Planning)); err != nil {
 		return err
 	}
 	if !want.Activity {
@@ -123,12 +69,13 @@ func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, wan
 	return s.rangeActivity(ctx, after, last, want, subjects)
 }
 
-func textBatch(values []string) string {
-	var b batch
+// texts is the parameter of a batch of one text each.
+func (s *Store) texts(values []string) any {
+	b := s.dialect.newBatch()
 	for _, v := range values {
 		b.row().str(v)
 	}
-	return b.json()
+	return b.only(isText)
 }
 
 // rangeActivity reads when each person was last sent to, delivered to, and heard from; audiences that ask for it pay for it.
@@ -176,7 +123,7 @@ func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, 
 func (s *Store) Enqueue(ctx context.Context, runID string, rows []scheduler.Row) error {
 	const perStatement = 2000
 	for chunk := range slices.Chunk(rows, perStatement) {
-		var b batch
+		b := s.dialect.newBatch()
 		for _, row := range chunk {
 			state, due := landing(row.Decision), instant(0)
 			switch state {
@@ -192,7 +139,7 @@ func (s *Store) Enqueue(ctx context.Context, runID string, rows []scheduler.Row)
 			if err != nil {
 				return err
 			}
-			_, err = tx.ExecContext(ctx, s.queries.enqueue, b.json(), runID, now)
+			_, err = s.queries.enqueue.exec(ctx, tx, &b, runID, now)
 			return err
 		})
 		if err != nil {
@@ -244,10 +191,6 @@ func (s *Store) Planned(ctx context.Context, runID string, plan scheduler.Plan) 
 
 // Queued returns rows of a run that wait: those never deferred in key order, or with Due those whose time has come, the oldest first.
 func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, error) {
-	var rows []struct {
-		contactRow
-		DueAt sql.NullInt64 `db:"due_at"`
-	}
 	where := "d.due_at IS NULL AND d.person_id > $2 ORDER BY d.person_id"
 	args := []any{page.RunID, page.After[:], page.Limit}
 	if page.Due {
@@ -258,21 +201,18 @@ func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, err
 		where = "d.due_at IS NOT NULL AND d.due_at <= $4 AND (d.due_at, d.person_id) > ($5, $2) ORDER BY d.due_at, d.person_id"
 		args = append(args, now, at(page.DueAfter))
 	}
-	err := s.read.SelectContext(ctx, &rows, `SELECT `+contactColumns+`, d.due_at FROM deliveries d JOIN contacts c ON c.person_id = d.person_id
+	queued := make([]sender.Row, 0, min(page.Limit, 1000))
+	var due sql.NullInt64
+	err := eachContact(ctx, s.read, func(contact scheduler.Contact) error {
+		queued = append(queued, sender.Row{
+			PersonID: contact.PersonID, To: sender.Recipient{Phone: contact.Phone, UserID: contact.UserID}, Reads: contact.Language,
+			DueAt: whenever(due), Fields: contact, Person: personOf(contact),
+		})
+		return nil
+	}, []any{&due}, `SELECT `+contactColumns+`, d.due_at FROM deliveries d JOIN contacts c ON c.person_id = d.person_id
 		WHERE d.run_id = $1 AND d.state = 'queued' AND `+where+` LIMIT $3`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading queued deliveries of run %s: %w", page.RunID, err)
-	}
-	queued := make([]sender.Row, len(rows))
-	for i, r := range rows {
-		contact, err := r.contact()
-		if err != nil {
-			return nil, err
-		}
-		queued[i] = sender.Row{
-			PersonID: contact.PersonID, To: sender.Recipient{Phone: contact.Phone, UserID: contact.UserID}, Reads: contact.Language,
-			DueAt: whenever(r.DueAt), Fields: contact, Person: personOf(contact),
-		}
 	}
 	return queued, nil
 }

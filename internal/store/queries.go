@@ -1,40 +1,35 @@
 package store
 
-import (
-	"regexp"
-	"strings"
-)
+import "regexp"
 
 // lookups are the places where a query looks a table up by key for each row before it: {each TABLE ALIAS: CONDITION}.
 // An UPDATE guards a state with a column of its batch, deliveries.state = x.was, and not with a constant: shown a constant,
 // PostgreSQL goes by how many rows stood there at the last ANALYZE, and then walks all rows of a table that has changed since.
 var lookups = regexp.MustCompile(`\{each (\w+) (\w+): ([^}]*)\}`)
 
-// queries are the statements that take a batch; their {batch} is the dialect's table x of one JSON parameter.
+// queries are the statements that take a batch; their {batch} is the dialect's table x.
 type queries struct {
-	addLifts, liftsOf                                                                 string
-	owners, addIdentifiers, addPersons                                                string
-	lock                                                                              string
-	gateRows, gateSuppressions, gateConsents, gateSends                               string
-	gateAllow, gateRefuse, gateDefer                                                  string
-	enqueue                                                                           string
-	recordBack, recordUnknown                                                         string
-	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor string
-	keepEarly, dropEarly                                                              string
-	suppress, addConsents, addWordings                                                string
-	contactsAsStored, addContacts, changeContacts, namesOf, importedStops             string
-	closeWaiting, optedOut                                                            string
-	contactsOf                                                                        string
-	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            string
+	addLifts, liftsOf                                                                 statement
+	owners, addIdentifiers, addPersons                                                statement
+	lock                                                                              statement
+	gateRows, gateSuppressions, gateConsents, gateSends                               statement
+	gateAllow, gateRefuse, gateDefer                                                  statement
+	enqueue                                                                           statement
+	recordBack, recordUnknown                                                         statement
+	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
+	keepEarly, dropEarly                                                              statement
+	suppress, addConsents, addWordings                                                statement
+	contactsAsStored, addContacts, changeContacts, namesOf, importedStops             statement
+	closeWaiting, optedOut                                                            statement
+	contactsOf                                                                        statement
+	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            statement
 }
 
 // counting are the states that count in the caps: all from accepted on, what is in flight, and what is unknown.
 const counting = "('sending', 'unknown', 'accepted', 'held', 'sent', 'delivered', 'read')"
 
 func buildQueries(d dialect) queries {
-	with := func(text string, columns ...column) string {
-		return lookups.ReplaceAllString(strings.ReplaceAll(text, "{batch}", d.batch(1, columns...)), d.lookup)
-	}
+	with := d.statement
 	person, hash, attempt := bytesOf("person_id"), bytesOf("hash"), bytesOf("attempt_id")
 	return queries{
 		owners: with(`SELECT i.hash, i.person_id FROM {batch} {each identifiers i: i.hash = x.hash}`, hash),

@@ -113,7 +113,7 @@ func (s *Store) importContactChunk(ctx context.Context, tx *sqlx.Tx, now instant
 	if err != nil {
 		return counts, err
 	}
-	var add, change batch
+	add, change := s.dialect.newBatch(), s.dialect.newBatch()
 	for _, person := range people {
 		before, found := stored[person]
 		if found && before.ErasedAt.Valid {
@@ -143,11 +143,11 @@ func (s *Store) importContactChunk(ctx context.Context, tx *sqlx.Tx, now instant
 }
 
 // writeAll runs a statement that must write every row of its batch; else somebody else wrote first.
-func writeAll(ctx context.Context, tx *sqlx.Tx, query string, b *batch, now instant) error {
+func writeAll(ctx context.Context, tx *sqlx.Tx, query statement, b *batch, now instant) error {
 	if b.rows == 0 {
 		return nil
 	}
-	done, err := tx.ExecContext(ctx, query, b.json(), now)
+	done, err := query.exec(ctx, tx, b, now)
 	if err != nil {
 		return fmt.Errorf("writing contacts: %w", err)
 	}
@@ -169,7 +169,7 @@ type storedContact struct {
 
 func (s *Store) storedContacts(ctx context.Context, tx *sqlx.Tx, people []policy.PersonID) (map[policy.PersonID]storedContact, error) {
 	var rows []storedContact
-	if err := tx.SelectContext(ctx, &rows, s.queries.contactsAsStored, personBatch(people)); err != nil {
+	if err := s.queries.contactsAsStored.read(ctx, tx, &rows, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading contacts: %w", err)
 	}
 	found := make(map[policy.PersonID]storedContact, len(rows))

@@ -73,12 +73,12 @@ func (s *Store) optedOut(ctx context.Context, runID string, started instant) (in
 		if len(stops) == 0 {
 			return len(counted), nil
 		}
-		var b batch
+		b := s.dialect.newBatch()
 		for _, stop := range stops {
 			b.row().str(runID).bytes(stop.PersonID).num(int64(stop.At))
 		}
 		var people [][]byte
-		if err := s.read.SelectContext(ctx, &people, s.queries.optedOut, b.json()); err != nil {
+		if err := s.queries.optedOut.read(ctx, s.read, &people, &b); err != nil {
 			return 0, fmt.Errorf("counting the opt-outs of run %s: %w", runID, err)
 		}
 		for _, person := range people {

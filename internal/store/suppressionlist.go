@@ -126,7 +126,7 @@ func (s *Store) namesOf(ctx context.Context, people []policy.PersonID) (map[poli
 		found[policy.PersonID(r.PersonID)] = name
 	}
 	var contacts []contactRow
-	if err := s.read.SelectContext(ctx, &contacts, s.queries.contactsOf, personBatch(people)); err != nil {
+	if err := s.queries.contactsOf.read(ctx, s.read, &contacts, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading contacts: %w", err)
 	}
 	for _, c := range contacts {

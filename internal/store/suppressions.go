@@ -140,7 +140,7 @@ func (r stopRow) report(number, userID string) report.Suppression {
 
 func (s *Store) stopsOf(ctx context.Context, q sqlx.QueryerContext, people []policy.PersonID) ([]stopRow, error) {
 	var rows []stopRow
-	if err := sqlx.SelectContext(ctx, q, &rows, s.queries.suppressionsOf, personBatch(people)); err != nil {
+	if err := s.queries.suppressionsOf.read(ctx, q, &rows, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading suppressions: %w", err)
 	}
 	return rows, nil
