@@ -110,36 +110,6 @@ func TestReadmeCommands(t *testing.T) {
 	}
 }
 
-// TestReadmeDemo runs the demo as README.md says, and finds in what it prints every line that README.md shows of it.
-func TestReadmeDemo(t *testing.T) {
-	t.Parallel()
-	cmd := command(t, "go", "run", "./cmd/permesso", "demo", "--exit")
-	cmd.Dir = moduleRoot
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		t.Fatalf("demo --exit: %v\n%s", err, out)
-	}
-	shown := fenced(t, "README.md", "text")
-	if len(shown) != 1 {
-		t.Fatalf("README.md shows %d pieces of output, want the demo's alone", len(shown))
-	}
-	printed := oneSpace(string(out))
-	for line := range strings.Lines(shown[0]) {
-		if !strings.Contains(printed, oneSpace(line)) {
-			t.Errorf("the demo does not print %q", oneSpace(line))
-		}
-	}
-	for _, words := range []string{"Opted out", "console http://127.0.0.1:", "STATE PEOPLE", "REASON PEOPLE", "read"} {
-		if !strings.Contains(printed, words) {
-			t.Errorf("the demo does not print %q", words)
-		}
-	}
-	if t.Failed() {
-		t.Logf("it printed:\n%s", out)
-	}
-}
-
 func TestReadmeCampaignLoads(t *testing.T) {
 	text := readmeCampaign(t)
 	if lines := strings.Count(text, "\n"); lines > 15 {
