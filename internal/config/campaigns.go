@@ -27,6 +27,7 @@ func (l *loader) readCampaignList(v value) {
 	}
 	for _, v := range values {
 		if o, ok := v.object(campaignKeys); ok {
+			l.campaignsInTurn = append(l.campaignsInTurn, v)
 			l.cfg.Campaigns = append(l.cfg.Campaigns, l.readCampaign(o))
 		}
 	}
