@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +73,8 @@ func (s *survey) section(path string, known section, v value) {
 			s.campaigns(k.form.each)
 		case found:
 			s.value(at, row, v, k.form)
+		case known.alternative(k.name, written):
+			// Another one is there in its place.
 		default:
 			s.absent(at, row, k)
 		}
@@ -103,6 +106,12 @@ func (s *survey) absent(path, row string, k key) {
 	default:
 		s.add(path, k.fallback, OriginDefault)
 	}
+}
+
+// alternative reports whether the key is one of several of which the mapping has another, or belongs to one.
+func (s section) alternative(name string, written map[string]value) bool {
+	_, hasOwner := written[s.besideOnly]
+	return slices.Contains(s.oneOf, name) || name != "" && name == s.beside && !hasOwner
 }
 
 func (s section) needsNothing() bool {
