@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 func (s *session) schemaVerb() *cobra.Command {
@@ -44,7 +45,7 @@ func writeSchema(path string, force bool) error {
 	there, err := os.ReadFile(file)
 	switch {
 	case err == nil && !force && !config.IsSchema(there):
-		return fmt.Errorf("%s is there already and is not permesso's: move it away, or --force replaces it", file)
+		return errcode.With(fmt.Errorf("%s is there already and is not permesso's: move it away, or --force replaces it", file), errcode.ConfigurationThere)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("looking at %s, which the schema of the configuration is written to: %w", file, err)
 	}
