@@ -2,8 +2,6 @@
 // what to do.
 package errcode
 
-import "errors"
-
 // Code is the stable name of one kind of error: words in snake_case, such as "unknown_key". Scripts go by it, so it
 // never changes its meaning; the sentence beside it may.
 type Code string
