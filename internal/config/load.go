@@ -49,10 +49,11 @@ func newLoader(path, folder string, env func(string) (string, bool)) *loader {
 func (l *loader) load(data []byte) (*Config, error) {
 	l.read(data)
 	problems, more := l.finish(l.problems)
+	warnings, _ := l.finish(l.warnings)
 	if len(problems) > 0 {
-		return nil, &Problems{All: problems, More: more}
+		return nil, &Problems{All: problems, More: more, Warnings: warnings}
 	}
-	l.cfg.Warnings, _ = l.finish(l.warnings)
+	l.cfg.Warnings = warnings
 	return l.cfg, nil
 }
 

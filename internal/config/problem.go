@@ -66,6 +66,8 @@ type Problems struct {
 	All []Problem
 	// More is how many were left out, of a file that has too many to be meant as a configuration.
 	More int
+	// Warnings are what else was found. Error does not print them: first what must be mended.
+	Warnings []Problem
 }
 
 // maxProblems is more than anyone reads at once.
