@@ -1,5 +1,7 @@
 package errcode
 
+import "slices"
+
 // Why a file was not taken.
 const (
 	FileMissing       Code = "file_missing"
@@ -23,7 +25,7 @@ const (
 )
 
 func files() []Entry {
-	return append(in(AreaFiles, 2, []Entry{
+	wrongUse := in(AreaFiles, 2, []Entry{
 		{
 			Code: FileMissing, Title: "There is no such file",
 			Means: "Nothing lies at the path. A relative path begins at the current folder.",
@@ -39,7 +41,8 @@ func files() []Entry {
 			Means: "`sandbox --templates` reads a list of templates as Meta lists them.",
 			Do:    "Save the `data` of Meta's answer as one JSON list.",
 		},
-	}), append(in(AreaFiles, 1, []Entry{
+	})
+	failed := in(AreaFiles, 1, []Entry{
 		{
 			Code: FileUnreadable, Title: "The file cannot be read",
 			Means: "The operating system does not let this user read the file, or reading it broke off.",
@@ -112,11 +115,13 @@ func files() []Entry {
 			Means: "Rows were rejected, and the file `FILE.rejected.csv` beside the imported one cannot be written. The rows that were right are imported.",
 			Do:    "Make the folder writable, or copy the file to another; then import it again, which does no harm.",
 		},
-	}), in(AreaFiles, 4, []Entry{
+	})
+	incomplete := in(AreaFiles, 4, []Entry{
 		{
 			Code: RowsRejected, Title: "Rows were rejected, and the import is strict",
 			Means: "The rows that were right are imported; `--strict` makes the rejected ones a failure.",
 			Do:    "Mend the rows in `FILE.rejected.csv` and import that file.",
 		},
-	})...)...)
+	})
+	return slices.Concat(wrongUse, failed, incomplete)
 }

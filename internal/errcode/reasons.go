@@ -39,7 +39,7 @@ func reasons() []Entry {
 		{
 			Code: "opt_out_review", Title: "A message of theirs looked like an opt-out",
 			Means: "It was almost a STOP, and until a human has read it nothing is sent.",
-			Do:    "Read the message and decide on the console.",
+			Do:    "Ask the person what they meant. If it was a stop, set it with `permesso suppress add PHONE`.",
 		},
 		{
 			Code: "no_consent", Title: "No consent is on record for this category",
@@ -63,8 +63,8 @@ func reasons() []Entry {
 		},
 		{
 			Code: "unreachable", Title: "Earlier messages could not be delivered",
-			Means: "Meta reported several messages to this number as undeliverable. Perhaps it has no WhatsApp, or not any more.",
-			Do:    "Check the number with the person; a message from them makes them reachable again.",
+			Means: "Meta reported three messages to this number as undeliverable. Perhaps it has no WhatsApp, or not any more.",
+			Do:    "Check the number with the person; another one is imported as another contact.",
 		},
 		{
 			Code: "meta_cooldown", Title: "Meta asks to leave the person alone for a while",

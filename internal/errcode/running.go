@@ -1,5 +1,7 @@
 package errcode
 
+import "slices"
+
 // Why a run, or the service, does not start or go on.
 const (
 	Internal            Code = "internal"
@@ -28,18 +30,19 @@ const (
 )
 
 func running() []Entry {
-	return append(in(AreaRunning, 5, []Entry{
-		{
-			Code: Halted, Title: "Everything is halted",
-			Means: "Somebody stopped all sending with `permesso halt`; it holds in every process and after a restart.",
-			Do:    "Find out why, then take it back with `permesso resume`.",
-		},
+	halted := in(AreaRunning, 0, []Entry{{
+		Code: Halted, Title: "Everything is halted",
+		Means: "Somebody stopped all sending with `permesso halt`; it holds in every process and after a restart. A run is refused with exit code 5; one that was under way ends with 4 and stays open.",
+		Do:    "Find out why, then take it back with `permesso resume`.",
+	}})
+	refused := in(AreaRunning, 5, []Entry{
 		{
 			Code: SecondServe, Title: "Another serve has this SQLite file",
 			Means: "One SQLite file takes one `permesso serve`. The other verbs work beside it.",
 			Do:    "Let the other one work, or stop it; for several processes use PostgreSQL.",
 		},
-	}), append(in(AreaRunning, 4, []Entry{
+	})
+	incomplete := in(AreaRunning, 4, []Entry{
 		{
 			Code: DryRun, Title: "dry_run is on, so nothing was sent",
 			Means: "The configuration forbids sending. The plan was made and printed; no run was stored.",
@@ -75,13 +78,15 @@ func running() []Entry {
 			Means: "A part of the program failed while the run was under way; the cause was printed or logged beside it. The run stays as it is.",
 			Do:    "Mend the cause, then let the run go on with `permesso runs resume RUN`.",
 		},
-	}), append(in(AreaRunning, 2, []Entry{
+	})
+	wrongUse := in(AreaRunning, 2, []Entry{
 		{
 			Code: NoTestPhones, Title: "There are no test phones",
 			Means: "`run --test` sends to `test_phones` alone, and the configuration has none.",
 			Do:    "Add your own number: `test_phones: [\"+393471234567\"]`.",
 		},
-	}), in(AreaRunning, 1, []Entry{
+	})
+	failed := in(AreaRunning, 1, []Entry{
 		{
 			Code: AddressInUse, Title: "Another program listens on the address",
 			Means: "An address can have one listener. Often it is another `permesso serve`.",
@@ -147,5 +152,6 @@ func running() []Entry {
 			Means: "The error was not foreseen. What was stored before it is kept, and in doubt nothing was sent.",
 			Do:    "Report it with what was printed, the log, and the output of `permesso version`; take phone numbers and tokens out first.",
 		},
-	})...)...)...)
+	})
+	return slices.Concat(halted, refused, incomplete, wrongUse, failed)
 }

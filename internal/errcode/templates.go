@@ -2,11 +2,11 @@ package errcode
 
 // Why a template cannot be shown or sent. That it is missing or not approved is a reason as well, and stands there.
 const (
-	TemplateParameters   Code = "template_parameters_differ"
-	TemplateAbsent       Code = "no_such_template"
-	TemplateLanguage     Code = "no_such_template_language"
-	TemplatesNeverRead   Code = "templates_never_read"
-	TemplatesOfNoAccount Code = "no_account_id"
+	TemplateParameters Code = "template_parameters_differ"
+	TemplateAbsent     Code = "no_such_template"
+	TemplateLanguage   Code = "no_such_template_language"
+	TemplatesNeverRead Code = "templates_never_read"
+	NoAccount          Code = "no_account_id"
 )
 
 func missingTemplates() []Entry {
@@ -33,7 +33,7 @@ func missingTemplates() []Entry {
 			Do:    "Read it with `permesso templates sync`.",
 		},
 		{
-			Code: TemplatesOfNoAccount, Title: "No WhatsApp Business Account is configured",
+			Code: NoAccount, Title: "No WhatsApp Business Account is configured",
 			Means: "Templates belong to an account, and `graph.account_id` is empty.",
 			Do:    "Set `graph.account_id` in config.yaml to the account's digits.",
 		},
