@@ -49,9 +49,9 @@ var checkFormats = []string{formatText, formatJSON, formatSARIF, formatGitHub}
 func (s *session) checkFormat(format string) error {
 	switch {
 	case !slices.Contains(checkFormats, format):
-		return &usageError{errcode.With(fmt.Errorf("--format: there is no format %q%s", format, among(format, checkFormats)), errcode.InvalidFlagValue)}
+		return misuse(errcode.InvalidFlagValue, "--format: there is no format %q%s", format, among(format, checkFormats))
 	case s.json && (format == formatSARIF || format == formatGitHub):
-		return &usageError{errcode.With(fmt.Errorf("--json and --format %s are two formats: choose one", format), errcode.ConflictingFlags)}
+		return misuse(errcode.ConflictingFlags, "--json and --format %s are two formats: choose one", format)
 	}
 	s.json = s.json || format == formatJSON
 	return nil

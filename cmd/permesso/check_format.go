@@ -161,6 +161,9 @@ func endColumn(p config.Problem) int {
 			return p.Column + length + 2
 		}
 	}
+	if closing := slices.Index(line[start:], '}'); closing > 0 && strings.HasPrefix(string(line[start:]), "${") {
+		return p.Column + closing + 1
+	}
 	end := start + 1
 	for end < len(line) && !endsWord(line, end) {
 		end++
@@ -169,6 +172,6 @@ func endColumn(p config.Problem) int {
 }
 
 func endsWord(line []rune, i int) bool {
-	colon := line[i] == ':' && (i+1 == len(line) || line[i+1] == ' ')
-	return colon || unicode.IsSpace(line[i]) || strings.ContainsRune(",[]{}", line[i])
+	colon := line[i] == ':' && (i+1 == len(line) || unicode.IsSpace(line[i+1]))
+	return colon || unicode.IsSpace(line[i]) || strings.ContainsRune(",]}", line[i])
 }

@@ -37,6 +37,12 @@ UG Africa/Kampala en, US America/New_York en_US, UY America/Montevideo es, UZ As
 VE America/Caracas es, VN Asia/Ho_Chi_Minh vi, ZA Africa/Johannesburg en, ZM Africa/Lusaka en, ZW Africa/Harare en
 `
 
+// Home returns the main time zone of a country and the language of most templates there, "" where they are not known.
+func Home(country string) (zone, language string) {
+	home, _ := homeOf(country)
+	return home.zone, home.language
+}
+
 func homeOf(country string) (home, bool) {
 	for row := range strings.SplitSeq(homes, ",") {
 		if fields := strings.Fields(row); fields[0] == country {
