@@ -47,23 +47,25 @@ func misuse(code errcode.Code, format string, args ...any) error {
 	return &usageError{errcode.With(fmt.Errorf(format, args...), code)}
 }
 
+// wrongUse is for what has no code of its own: cobra's refusals that nobody foresaw.
+func wrongUse(format string, args ...any) error { return misuse(errcode.WrongUse, format, args...) }
+
 // misread is cobra's refusal of a line, made before any verb began.
 func misread(err error) error {
 	if _, ok := errors.AsType[*usageError](err); ok {
 		return err
 	}
-	code := errcode.WrongUse
 	switch {
 	case isA[*pflag.NotExistError](err):
-		code = errcode.UnknownFlag
+		return misuse(errcode.UnknownFlag, "%w", err)
 	case isA[*pflag.ValueRequiredError](err):
-		code = errcode.MissingFlagValue
+		return misuse(errcode.MissingFlagValue, "%w", err)
 	case isA[*pflag.InvalidValueError](err), isA[*pflag.InvalidSyntaxError](err):
-		code = errcode.InvalidFlagValue
+		return misuse(errcode.InvalidFlagValue, "%w", err)
 	case strings.HasPrefix(err.Error(), "unknown command"), strings.Contains(err.Error(), " arg(s), "):
-		code = errcode.SurplusArgument // of cobra's own verbs: they take no more words
+		return misuse(errcode.SurplusArgument, "%w", err) // of cobra's own verbs: they take no more words
 	}
-	return misuse(code, "%w", err)
+	return wrongUse("%w", err)
 }
 
 func isA[E error](err error) bool {

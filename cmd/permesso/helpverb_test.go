@@ -288,6 +288,9 @@ func TestEveryErrorOfTheCommandLineHasACode(t *testing.T) {
 			if name, ok := named(call.Fun, "errcode"); ok && name == "With" {
 				given[call.Args[0]] = true
 			}
+			if plain, ok := call.Fun.(*ast.Ident); ok && plain.Name == "wrongUse" && path != "cmd/permesso/errors.go" {
+				t.Errorf("%s: wrongUse gives no code of its own: take misuse", path)
+			}
 			from, made := "", ""
 			for _, room := range []string{"errors", "fmt"} {
 				if name, ok := named(call.Fun, room); ok {
