@@ -21,8 +21,9 @@ func (s *session) initVerb() *cobra.Command {
 	cmd := s.verb(&cobra.Command{
 		Use:   "init [flags]",
 		Short: "write a commented configuration with the safe values",
-		Long: "Writes a commented configuration, with caps, quiet hours and dry_run on. On a terminal it asks five questions; with any\n" +
-			"flag that answers one, or where nobody can answer, it asks none and takes an example for what no flag says.",
+		Long: "Writes a commented configuration, with caps, quiet hours and dry_run on, and beside it the schema by which\n" +
+			"editors explain it. On a terminal it asks five questions; with any flag that answers one, or where nobody can\n" +
+			"answer, it asks none and takes an example for what no flag says.",
 		Example: "  permesso init\n  permesso init --name \"Libreria Aurora\" --country IT --timezone Europe/Rome",
 		Args:    exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
@@ -58,6 +59,9 @@ func (s *session) init(cmd *cobra.Command, o config.InitOptions, force bool) err
 		if messages := sentences(err); messages != "" {
 			return misuse(errcode.InvalidFlagValue, "%s", messages)
 		}
+		return err
+	}
+	if err := writeSchema(s.configFile, force); err != nil {
 		return err
 	}
 	if err := writeNew(s.configFile, text.String(), force); err != nil {

@@ -232,16 +232,3 @@ func zoneOf(cfg *config.Config) *time.Location {
 	}
 	return zone
 }
-
-// completeCampaign offers the ids of the campaigns as the first argument.
-func (s *session) completeCampaign(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := s.config()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var ids []string
-	for _, c := range cfg.Campaigns {
-		ids = append(ids, c.ID+"\t"+c.Message.Template)
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
-}

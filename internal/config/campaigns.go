@@ -28,6 +28,7 @@ func (l *loader) readCampaignList(v value) {
 	}
 	for _, v := range values {
 		if o, ok := v.object(campaignKeys); ok {
+			l.campaignsInTurn = append(l.campaignsInTurn, v)
 			l.cfg.Campaigns = append(l.cfg.Campaigns, l.readCampaign(o))
 		}
 	}
@@ -51,7 +52,7 @@ func (l *loader) readCampaign(o object) scheduler.Campaign {
 	}
 	c.Number = l.readCampaignNumber(o)
 	if v, found := o.get("endpoint"); found {
-		word, _ := v.oneOf(string(scheduler.EndpointAuto), string(scheduler.EndpointMessages), string(scheduler.EndpointMarketing))
+		word, _ := v.oneOf(endpointWords...)
 		c.Endpoint = scheduler.Endpoint(word)
 	}
 	if v, found := o.get("schedule"); found {
@@ -174,7 +175,7 @@ func (l *loader) readCampaignNumber(o object) string {
 			return l.cfg.Numbers[0].ID
 		}
 		if len(l.cfg.Numbers) > 1 {
-			o.require("number", "there are several numbers, so name the one to send from")
+			o.missing("number", "there are several numbers, so name the one to send from")
 		}
 		return ""
 	}

@@ -9,18 +9,27 @@ import (
 	"github.com/permesso/permesso/policy"
 )
 
-var timeOfDay = regexp.MustCompile(`^([01][0-9]|2[0-4]):([0-5][0-9])$`)
+// The hours of a day; 24:00 is its end.
+const (
+	aTimeOfDay      = `^([01][0-9]|2[0-3]):([0-5][0-9])$`
+	aTimeOrMidnight = aTimeOfDay + `|^24:00$`
+	wantTimeOfDay   = `a time of day such as "20:00"`
+)
+
+var timeOfDay = regexp.MustCompile(aTimeOfDay)
 
 // timeOfDay returns HH:MM; 24:00 is the end of a day.
 func (v value) timeOfDay() (policy.TimeOfDay, bool) {
-	const want = `a time of day such as "20:00"`
-	text, ok := v.word(want)
+	text, ok := v.word(wantTimeOfDay)
 	if !ok {
 		return 0, false
 	}
+	if text == "24:00" {
+		return midnight, true
+	}
 	parts := timeOfDay.FindStringSubmatch(text)
-	if parts == nil || parts[1] == "24" && parts[2] != "00" {
-		v.fail(errcode.InvalidTimeOfDay, "%s must be %s, not %q", v.name(), want, text)
+	if parts == nil {
+		v.fail(errcode.InvalidTimeOfDay, "%s must be %s, not %q", v.name(), wantTimeOfDay, text)
 		return 0, false
 	}
 	hours, _ := strconv.Atoi(parts[1])

@@ -10,9 +10,11 @@ import (
 	"github.com/permesso/permesso/internal/errcode"
 )
 
+const aName = `[A-Za-z_][A-Za-z0-9_]*`
+
 // A reference is ${NAME} or ${file:PATH}; $${ is the two characters ${ themselves.
 var (
-	variableName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	variableName  = regexp.MustCompile(`^` + aName + `$`)
 	onlyReference = regexp.MustCompile(`^\$\{[^{}]+\}$`)
 )
 

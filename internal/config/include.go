@@ -79,6 +79,12 @@ func globQuote(folder string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(folder)
 }
 
+// inclusion is a file with the pattern that it was found by.
+type inclusion struct {
+	pattern value
+	file    string
+}
+
 func (l *loader) readIncluded(from value, path string) {
 	data, err := readFile(path)
 	if err != nil {
@@ -91,6 +97,7 @@ func (l *loader) readIncluded(from value, path string) {
 		shown = filepath.Join(filepath.Dir(l.cfg.File), relative)
 	}
 	l.files = append(l.files, shown)
+	l.included = append(l.included, inclusion{from, shown})
 	root, ok := l.open(shown, data)
 	if !ok {
 		l.campaignsUnread = true

@@ -28,7 +28,7 @@ func (v value) instant(zone string) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	parsed, err := time.Parse(time.RFC3339, strings.ToUpper(text))
-	if err == nil && parsed.UTC().Year() > 1 && parsed.UTC().Year() < 9999 {
+	if err == nil && instantShape.MatchString(text) && parsed.UTC().Year() > 1 && parsed.UTC().Year() < 9999 {
 		return parsed.UTC(), v.checkOffset(parsed, strings.HasSuffix(strings.ToUpper(text), "Z"), zone)
 	}
 	switch {

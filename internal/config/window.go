@@ -18,7 +18,7 @@ func (l *loader) readWindow(v value, category string) *policy.Window {
 	from, to, ok := o.span()
 	window.From, window.To = from, to
 	if v, found := o.get("in"); found {
-		in, valid := v.oneOf("recipient", "campaign")
+		in, valid := v.oneOf(clockWords...)
 		window.In, ok = in, ok && valid
 	}
 	if !ok {

@@ -29,7 +29,7 @@ func configurationKeys() []Entry {
 		{
 			Code: UnknownKey, Title: "A key that permesso does not know",
 			Means: "Keys are never ignored: a slip of the hand in a limit would leave you without that limit.",
-			Do:    "Write the key that was proposed, or remove the line.",
+			Do:    "Write the key that was proposed, or remove the line; `permesso schema` prints all keys.",
 			Example: `wrong:  campaings: []
 right:  campaigns: []`,
 		},
