@@ -85,8 +85,10 @@ func (v value) failDay(text, zone string) {
 		return
 	}
 	example := day.Add(18*time.Hour).Format(wallLayout) + "+01:00"
-	if found := shownAt(day.Add(18*time.Hour), zone); len(found) > 0 {
-		example = found[0].Format(time.RFC3339)
+	if location, known := v.l.zoneOf(zone); known {
+		if found := shownAt(day.Add(18*time.Hour), location); len(found) > 0 {
+			example = found[0].Format(time.RFC3339)
+		}
 	}
 	v.fail(errcode.MissingOffset, "%s names a day and no time: write the time and its offset too, such as %s", v.name(), example)
 }
@@ -101,11 +103,12 @@ func (v value) failWall(text, zone string) {
 		v.failImpossible(text)
 		return
 	}
-	if !isZone(zone) {
+	location, known := v.l.zoneOf(zone)
+	if !known {
 		v.fail(errcode.MissingOffset, "%s has no offset, so it is another moment in every zone: write one behind it, as in %s+01:00", v.name(), written)
 		return
 	}
-	switch found := shownAt(wall, zone); len(found) {
+	switch found := shownAt(wall, location); len(found) {
 	case 0:
 		v.failSkipped(wall, zone)
 	case 1:
@@ -124,8 +127,8 @@ func (v value) failSkipped(wall time.Time, zone string) {
 // checkOffset compares the offset that was written with the zone's own. Z is how machines write, and means what it says;
 // +01:00 in a summer of +02:00 is a slip that moves the message by an hour.
 func (v value) checkOffset(written time.Time, isUTC bool, zone string) bool {
-	location, err := time.LoadLocation(zone)
-	if err != nil || isUTC || !isZone(zone) {
+	location, known := v.l.zoneOf(zone)
+	if !known || isUTC {
 		return true
 	}
 	_, offset := written.Zone()
@@ -134,7 +137,7 @@ func (v value) checkOffset(written time.Time, isUTC bool, zone string) bool {
 		return true
 	}
 	wall := time.Date(written.Year(), written.Month(), written.Day(), written.Hour(), written.Minute(), written.Second(), 0, time.UTC)
-	found := shownAt(wall, zone)
+	found := shownAt(wall, location)
 	if len(found) == 0 {
 		v.failSkipped(wall, zone)
 		return false
@@ -155,11 +158,7 @@ func inUse(location *time.Location, near time.Time, offset int) bool {
 }
 
 // shownAt returns the instants at which the zone's clocks show a wall time: none in a gap, two where they go back.
-func shownAt(wall time.Time, zone string) []time.Time {
-	location, err := time.LoadLocation(zone)
-	if err != nil || !isZone(zone) {
-		return nil
-	}
+func shownAt(wall time.Time, location *time.Location) []time.Time {
 	var found []time.Time
 	for _, near := range []time.Duration{-26 * time.Hour, 26 * time.Hour} {
 		_, offset := wall.Add(near).In(location).Zone()

@@ -52,7 +52,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 func newLoader(path, folder string, env func(string) (string, bool)) *loader {
-	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}}, files: []string{path}}
+	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}}, files: []string{path}, zones: policy.NewLocations()}
 }
 
 func (l *loader) load(data []byte) (*Config, error) {
@@ -73,6 +73,7 @@ type loader struct {
 	env      func(string) (string, bool)
 	docs     []*document
 	files    []string // in the order in which they were read
+	zones    *policy.Locations
 	problems []Problem
 	warnings []Problem
 

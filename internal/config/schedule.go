@@ -1,8 +1,6 @@
 package config
 
 import (
-	"time"
-
 	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -59,7 +57,7 @@ func (o object) checkSchedule(s scheduler.Schedule) {
 	if s.Zone == "" {
 		s.Zone = "UTC" // the business's zone is wrong or missing, which has been said
 	}
-	if location, err := time.LoadLocation(s.Zone); err == nil {
+	if location, known := o.l.zoneOf(s.Zone); known {
 		// The messages name these times, and people read them on the clocks of the schedule.
 		s.At, s.StartsAt, s.EndsAt = s.At.In(location), s.StartsAt.In(location), s.EndsAt.In(location)
 	}

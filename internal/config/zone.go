@@ -23,7 +23,7 @@ func (v value) zone() (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if isZone(text) {
+	if _, known := v.l.zoneOf(text); known {
 		v.checkZone(text)
 		return text, true
 	}
@@ -31,7 +31,7 @@ func (v value) zone() (string, bool) {
 	if home, known := homeOf(v.l.cfg.Business.Country); known {
 		example = home.zone
 	}
-	near := nearZone(text)
+	near := v.l.nearZone(text)
 	switch {
 	case near != "":
 		v.fail(errcode.UnknownTimezone, "unknown time zone %q; did you mean %q?", text, near)
@@ -59,18 +59,17 @@ func (v value) checkZone(name string) {
 	}
 }
 
-func isZone(name string) bool {
+// zoneOf returns an IANA zone by its name.
+func (l *loader) zoneOf(name string) (*time.Location, bool) {
 	// These mean another time on another machine.
-	if name == "" || name == "Local" || name == "localtime" || name == "posixrules" ||
-		strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/") {
-		return false
+	if name == "Local" || name == "localtime" || name == "posixrules" || strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/") {
+		return nil, false
 	}
-	_, err := time.LoadLocation(name)
-	return err == nil
+	return l.zones.Load(name)
 }
 
 // nearZone knows other cases, a space for the underscore, a city alone, and slips in the zones where most people live.
-func nearZone(text string) string {
+func (l *loader) nearZone(text string) string {
 	upper := true
 	titled := strings.Map(func(r rune) rune {
 		if r == ' ' {
@@ -83,7 +82,7 @@ func nearZone(text string) string {
 		}
 		return unicode.ToLower(r)
 	}, text)
-	if strings.Contains(titled, "/") && isZone(titled) {
+	if _, known := l.zoneOf(titled); known && strings.Contains(titled, "/") {
 		return titled
 	}
 	zones := knownZones()
