@@ -2,7 +2,9 @@ package imports
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -72,17 +74,20 @@ func readLeniently(raw string, h header) []string {
 }
 
 func (f *rejectedFile) create() error {
-	// Only its owner may read it: it is full of phone numbers.
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// Only its owner may read it: it is full of phone numbers. What has the name already, with rights of its own or
+	// as a link to another file, makes way and is not written into.
+	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	f.file, f.out = file, csv.NewWriter(file)
 	f.out.Comma = rune(f.header.comma)
-	if f.header.mark {
-		if _, err := file.Write(byteOrderMark); err != nil {
-			return err
-		}
+	// A spreadsheet, where rows are mended, takes a file without the mark for one in an encoding of its own.
+	if _, err := file.Write(byteOrderMark); err != nil {
+		return err
 	}
 	var record []string
 	for _, place := range f.header.own {
