@@ -216,7 +216,7 @@ func warnings(seen map[note]*sighting, o Options) []string {
 		out = append(out, fmt.Sprintf("the file ends inside %s, right behind a phone number: check that the number is whole", s.where()))
 	}
 	if s := seen[noteHiddenRow]; s != nil {
-		out = append(out, fmt.Sprintf("%s hidden in the sheet were imported like the others (%s)", rows(s.count), s.where()))
+		out = append(out, fmt.Sprintf("hidden in the sheet, and imported like the others: %s (%s)", rows(s.count), s.where()))
 	}
 	if s := seen[noteLocalTime]; s != nil {
 		out = append(out, fmt.Sprintf("the times of %s have no offset in the workbook and were read as times of %s (%s)", rows(s.count), o.Zone, s.where()))

@@ -82,16 +82,15 @@ func locate(raw, region string) (n Number, country string, err error) {
 			return n, country, err
 		}
 		// Some regions dial out with 00 and more (0011 in Australia).
-		if n, dialErr := national(digits, region); dialErr == nil {
-			return n, "", nil
+		if n, country, dialErr := national(digits, region); dialErr == nil {
+			return n, country, nil
 		}
 		return "", "", err
 	}
 	if region == "" {
 		return "", "", ErrNoCountry
 	}
-	n, err = national(digits, region)
-	return n, "", err
+	return national(digits, region)
 }
 
 // maxWritten bounds the digits somebody may write: fifteen, a dial-out prefix and a carrier code.
@@ -233,39 +232,43 @@ func international(digits string) (n Number, country string, err error) {
 			return asWritten, "", nil
 		}
 	}
-	n, err = repaired(string(asWritten), "")
-	return n, "", err
+	return repaired(string(asWritten), "")
 }
 
 // national reads digits as they are dialled inside region.
-func national(digits, region string) (Number, error) { return repaired(digits, region) }
+func national(digits, region string) (n Number, country string, err error) {
+	return repaired(digits, region)
+}
 
 // repaired leaves to libphonenumber what is no number as it stands: it drops trunk prefixes such as the
 // 0 of +44 (0)20, carrier codes and the Argentine 15, and adds the region's country code.
-func repaired(written, region string) (Number, error) {
+func repaired(written, region string) (n Number, country string, err error) {
 	number, err := phonenumbers.Parse(written, region)
 	if err != nil {
-		return "", libraryError(err, written)
+		return "", "", libraryError(err, written)
 	}
-	n := Number(phonenumbers.Format(number, phonenumbers.E164))
+	n = Number(phonenumbers.Format(number, phonenumbers.E164))
 	if !n.wellFormed() {
 		if len(n) > maxDigits {
-			return "", ErrTooLong
+			return "", "", ErrTooLong
 		}
-		return "", ErrTooShort
+		return "", "", ErrTooShort
 	}
-	if isPersonal(number) || n.whatsAppForm() {
-		return n, nil
+	if country, ok := n.personal(); ok {
+		return n, country, nil
+	}
+	if n.whatsAppForm() {
+		return n, "", nil
 	}
 	switch phonenumbers.IsPossibleNumberWithReason(number) {
 	case phonenumbers.INVALID_COUNTRY_CODE:
-		return "", ErrCountryCode
+		return "", "", ErrCountryCode
 	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
-		return "", ErrTooShort
+		return "", "", ErrTooShort
 	case phonenumbers.TOO_LONG:
-		return "", ErrTooLong
+		return "", "", ErrTooLong
 	}
-	return "", ErrImpossible
+	return "", "", ErrImpossible
 }
 
 // libraryError puts the parser's refusal into one of this package's sentences.
