@@ -10,6 +10,24 @@ import (
 	"strings"
 )
 
+const rejectedSuffix = ".rejected.csv"
+
+// RejectedPath returns where the rejected rows of a file go: list.csv.rejected.csv beside list.csv. Those of that file,
+// mended in part and imported again, go into list.csv.rejected.2.csv and so on: what is read is never written over.
+func RejectedPath(path string) string {
+	base, found := strings.CutSuffix(path, rejectedSuffix)
+	if found && base != "" {
+		return base + ".rejected.2.csv"
+	}
+	if at := strings.LastIndex(path, ".rejected."); at > 0 {
+		number, _ := strings.CutSuffix(path[at+len(".rejected."):], ".csv")
+		if n, err := strconv.Atoi(number); err == nil && n >= 2 && n < 1e6 {
+			return fmt.Sprintf("%s.rejected.%d.csv", path[:at], n+1)
+		}
+	}
+	return path + rejectedSuffix
+}
+
 // rejectedFile writes rejected rows, to be mended and imported again, in the separator of the file that they come
 // from. It exists from the first row on. After its first error it writes nothing more; close tells.
 type rejectedFile struct {

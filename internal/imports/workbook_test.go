@@ -49,7 +49,7 @@ const rawStyles = `<styleSheet><numFmts count="4"><numFmt numFmtId="164" formatC
 // rawParts are the parts of a workbook whose one sheet has these rows, as XML, and whose table has these strings.
 func rawParts(rows, strs string) map[string]string {
 	return map[string]string{
-		"_rels/.rels":         `<Relationships><Relationship Id="r1" Type="http://x/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
+		"_rels/.rels": `<Relationships><Relationship Id="r1" Type="http://x/officeDocument" Target="xl/workbook.xml"/></Relationships>`,
 		"xl/_rels/workbook.xml.rels": `<Relationships><Relationship Id="r1" Type="http://x/worksheet" Target="/xl/worksheets/sheet1.xml"/>` +
 			`<Relationship Id="r2" Type="http://x/styles" Target="styles.xml"/><Relationship Id="r3" Type="http://x/sharedStrings" Target="sharedStrings.xml"/></Relationships>`,
 		"xl/workbook.xml":          `<workbook><sheets><sheet name="People" sheetId="7" r:id="r1"/></sheets></workbook>`,
@@ -250,8 +250,8 @@ func TestRejectedRowsOfAWorkbook(t *testing.T) {
 	}
 	want := "\ufeffphone,name,birthday,rejected_line,rejected_reason\n" +
 		"12,'=Anna,1990-05-01,2,the phone number is too short; check that no digit and no area code is missing\n" +
-		"393471234567,Bruno,,4,a cell is filled in a column that has no name; name the column in the header or empty the cell,surplus\n" +
-		"393477654321,Carla,33000,5,\"the date is a spreadsheet's day number; format the column as yyyy-mm-dd and export it again, or as a date in the workbook and import that\"\n"
+		"'393471234567,Bruno,,4,a cell is filled in a column that has no name; name the column in the header or empty the cell,surplus\n" +
+		"'393477654321,Carla,33000,5,\"the date is a spreadsheet's day number; format the column as yyyy-mm-dd and export it again, or as a date in the workbook and import that\"\n"
 	if diff := gocmp.Diff(want, readFile(t, o.RejectedPath)); diff != "" {
 		t.Fatalf("file (-want +got):\n%s", diff)
 	}
