@@ -246,3 +246,26 @@ func TestFormsOfOnePersonAreOneContact(t *testing.T) {
 		t.Errorf("%v", shown)
 	}
 }
+
+// The examples of the page on files are imported as they stand there.
+func TestExamplesOfThePageOnFiles(t *testing.T) {
+	page, err := os.ReadFile("../../docs/FILES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	w.edit("attributes: {points: number}", "attributes: {points: number, birthday: date}")
+	seen := 0
+	for _, block := range strings.Split(string(page), "```csv ")[1:] {
+		verb, text, _ := strings.Cut(block, "\n")
+		text, _, _ = strings.Cut(text, "```")
+		seen++
+		r := w.object(verb, "import", w.write(verb+".csv", text))
+		if r["added"] != 2.0 || r["rejected"] != 0.0 || r["warnings"] != nil && verb != "consent" {
+			t.Errorf("%s: %v", verb, r)
+		}
+	}
+	if seen != 3 {
+		t.Errorf("%d examples, want 3", seen)
+	}
+}

@@ -84,7 +84,7 @@ func (s *sheet) expect(h header, types map[string]scheduler.AttributeType) {
 	}
 }
 
-func (s *sheet) position() int64 { return s.book.read.n }
+func (s *sheet) position() int64 { return min(s.book.read.n, s.book.size) }
 
 func (s *sheet) readAs() ReadAs {
 	return ReadAs{Format: formatXLSX, Sheet: s.book.name, Sheets: s.book.seen}

@@ -99,6 +99,7 @@ type workbook struct {
 	parts    map[string]*zip.File // by name in lower case
 	unpacked *allowance
 	read     *counterAt
+	size     int64
 
 	sheet   string // its part
 	name    string
@@ -120,7 +121,7 @@ func openWorkbook(whole *io.SectionReader, in *bufio.Reader, c columns, o Option
 		}
 		whole = io.NewSectionReader(bytes.NewReader(all), 0, int64(len(all)))
 	}
-	w := &workbook{read: &counterAt{in: whole}, unpacked: &allowance{left: maxUnpacked}, parts: map[string]*zip.File{}}
+	w := &workbook{read: &counterAt{in: whole}, size: whole.Size(), unpacked: &allowance{left: maxUnpacked}, parts: map[string]*zip.File{}}
 	archive, err := zip.NewReader(w.read, whole.Size())
 	if err != nil {
 		return header{}, nil, damaged("unpacking it", err)
@@ -178,8 +179,7 @@ func (w *workbook) readParts() error {
 // mainPart returns the part that lists the sheets.
 func (w *workbook) mainPart() (string, error) {
 	if _, ok := w.parts["_rels/.rels"]; !ok {
-		switch {
-		case w.parts["mimetype"] != nil && w.parts["content.xml"] != nil:
+		if w.parts["mimetype"] != nil && w.parts["content.xml"] != nil {
 			return "", errOpenDocument
 		}
 		return "", errNoWorkbook
