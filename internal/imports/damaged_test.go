@@ -62,9 +62,11 @@ func TestWorkbooksThatAreNone(t *testing.T) {
 		"too many columns":       {sheet(`<row r="1"><c r="A1" t="str"><v>phone</v></c><c r="ALM1" t="str"><v>x</v></c></row>`), "the header has 1001 columns"},
 		"deep":                   {with("xl/styles.xml", strings.Repeat("<a>", 10_000)+strings.Repeat("</a>", 10_000)), damaged},
 		"entities":               {with("xl/styles.xml", `<!DOCTYPE a [<!ENTITY b "c"><!ENTITY d "&b;&b;">]><a>&d;</a>`), damaged},
-		"bomb in the styles":     {with("xl/styles.xml", "<a>"+strings.Repeat("<b/>", 5<<20)+"</a>"), tooBig},
+		"bomb in the styles":     {declared(t, people, "xl/styles.xml", 17<<20), tooBig},
+		"bomb in the strings":    {declared(t, people, "xl/sharedStrings.xml", 257<<20), tooBig},
 		"bomb in one text":       {sheet(`<row r="1"><c r="A1" t="str"><v>` + strings.Repeat("x", 8<<20) + `</v></c></row>`), tooBig},
-		"bomb in the sheet":      {sheet(strings.Repeat(`<row><c/></row>`, 6<<20)), tooBig},
+		"bomb in the sheet":      {declared(t, people, "xl/worksheets/sheet1.xml", 3<<30), tooBig},
+		"small bomb":             {declared(t, people, "xl/worksheets/sheet1.xml", 65<<20), tooBig},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sink := newMemory()
@@ -85,9 +87,19 @@ func utf16Name(name string) string {
 	return b.String()
 }
 
-// A part that unpacks to more than it says is found out while it is read.
-func TestAPartThatLiesAboutItsSize(t *testing.T) {
-	book := zipped(t, rawParts(`<row r="1"><c r="A1" t="str"><v>phone</v></c></row>`+strings.Repeat(`<row><c><v>393471234567</v></c></row>`, 100_000), ""))
+// declared is a workbook of which one part says that it unpacks to so many bytes.
+func declared(t *testing.T, parts map[string]string, name string, size uint64) []byte {
+	t.Helper()
+	return resized(t, zipped(t, parts), func(f *zip.FileHeader) {
+		if f.Name == name {
+			f.UncompressedSize64 = size
+		}
+	})
+}
+
+// resized packs the same parts under other headers.
+func resized(t *testing.T, book []byte, change func(*zip.FileHeader)) []byte {
+	t.Helper()
 	r, err := zip.NewReader(bytes.NewReader(book), int64(len(book)))
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +108,7 @@ func TestAPartThatLiesAboutItsSize(t *testing.T) {
 	w := zip.NewWriter(&out)
 	for _, f := range r.File {
 		head := f.FileHeader
-		head.UncompressedSize64 = min(head.UncompressedSize64, 5000)
+		change(&head)
 		raw, err := f.OpenRaw()
 		if err != nil {
 			t.Fatal(err)
@@ -112,8 +124,23 @@ func TestAPartThatLiesAboutItsSize(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	_, err = imports.Contacts(t.Context(), bytes.NewReader(out.Bytes()), newMemory(), options())
-	if err == nil || !strings.Contains(err.Error(), "the workbook is damaged") {
+	return out.Bytes()
+}
+
+// A part that unpacks to more than it says is found out while it is read.
+func TestAPartThatLiesAboutItsSize(t *testing.T) {
+	book := zipped(t, rawParts(`<row r="1"><c r="A1" t="str"><v>phone</v></c></row>`+strings.Repeat(`<row><c><v>393471234567</v></c></row>`, 20_000), ""))
+	lying := resized(t, book, func(f *zip.FileHeader) { f.UncompressedSize64 = min(f.UncompressedSize64, 5000) })
+	if _, err := imports.Contacts(t.Context(), bytes.NewReader(lying), newMemory(), options()); err == nil || !strings.Contains(err.Error(), "the workbook is damaged") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What unpacks as it says, and to too much, is stopped there: the bounds hold for what is read, not for what is declared.
+func TestALimitedPart(t *testing.T) {
+	flooded := rawParts(`<row r="1"><c r="A1" t="str"><v>phone</v></c></row>`, "")
+	flooded["xl/_rels/workbook.xml.rels"] += strings.Repeat(" ", 5<<20)
+	if _, err := imports.Contacts(t.Context(), bytes.NewReader(zipped(t, flooded)), newMemory(), options()); err == nil || !strings.Contains(err.Error(), "unpacks to far more") {
 		t.Errorf("got %v", err)
 	}
 }
