@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 func (s *session) initVerb() *cobra.Command {
@@ -38,7 +39,7 @@ func (s *session) initVerb() *cobra.Command {
 
 func (s *session) init(o config.InitOptions, force bool) error {
 	if _, err := os.Stat(s.configFile); err == nil && !force {
-		return fmt.Errorf("%s is there already: --force replaces it, --config writes another", s.configFile)
+		return there(s.configFile)
 	}
 	if s.terminal && isTerminal(s.in) && !s.quiet {
 		if err := s.askInit(&o); err != nil {
@@ -52,7 +53,7 @@ func (s *session) init(o config.InitOptions, force bool) error {
 			for _, p := range problems.All {
 				messages = append(messages, p.Message)
 			}
-			return wrongUse("%s", strings.Join(messages, "\n"))
+			return misuse(errcode.InvalidFlagValue, "%s", strings.Join(messages, "\n"))
 		}
 		return err
 	}
@@ -67,17 +68,21 @@ func (s *session) init(o config.InitOptions, force bool) error {
 		"%s is written. Set WHATSAPP_ACCESS_TOKEN, WHATSAPP_APP_SECRET and WHATSAPP_VERIFY_TOKEN, edit it, then run `permesso check`.", s.configFile)
 }
 
+func there(path string) error {
+	return errcode.With(fmt.Errorf("%s is there already: --force replaces it, --config writes another", path), errcode.ConfigurationThere)
+}
+
 func writeNew(path string, mode int, text string) error {
 	file, err := os.OpenFile(path, mode, 0o644)
 	if errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%s is there already: --force replaces it, --config writes another", path)
+		return there(path)
 	}
 	if err != nil {
-		return fmt.Errorf("writing the configuration: %w", err)
+		return errcode.With(fmt.Errorf("writing the configuration: %w", err), errcode.FileUnwritable)
 	}
 	_, err = file.WriteString(text)
 	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("writing the configuration: %w", err)
+		return errcode.With(fmt.Errorf("writing the configuration: %w", err), errcode.FileUnwritable)
 	}
 	return nil
 }
@@ -99,11 +104,11 @@ func (s *session) askInit(o *config.InitOptions) error {
 			continue
 		}
 		if _, err := fmt.Fprintf(s.out, "%s [%s]: ", q.what, q.fallback); err != nil {
-			return fmt.Errorf("asking: %w", err)
+			return errcode.With(fmt.Errorf("asking: %w", err), errcode.OutputFailed)
 		}
 		answer, err := lines.ReadString('\n')
 		if err != nil && answer == "" {
-			return errors.New("no answer: nothing was written")
+			return errcode.With(errors.New("no answer: nothing was written"), errcode.NoAnswer)
 		}
 		*q.into = strings.TrimSpace(answer)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
@@ -62,7 +63,7 @@ func (s *session) planVerb() *cobra.Command {
 
 func atMostCampaign(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return wrongUse("%q is one argument too many: name one campaign, or none for all", args[1])
+		return misuse(errcode.SurplusArgument, "%q is one argument too many: name one campaign, or none for all", args[1])
 	}
 	return nil
 }
@@ -210,7 +211,7 @@ func inOrder(counts map[policy.Reason]int) []policy.Reason {
 func (s *session) planNext(cfg *config.Config, campaigns []scheduler.Campaign, at time.Time, text string) error {
 	length, err := span(text)
 	if err != nil {
-		return wrongUse("--next %w", err)
+		return misuse(errcode.InvalidSpan, "--next %w", err)
 	}
 	var fires []scheduler.Occurrence
 	for _, c := range campaigns {
