@@ -15,24 +15,16 @@ import (
 func (s *session) explainVerb() *cobra.Command {
 	var at string
 	cmd := s.verb(&cobra.Command{
-		Use:               "explain CAMPAIGN PHONE [--at TIME]",
-		Short:             "why a person would, or would not, get a campaign: every rule in order",
-		Example:           "  permesso explain weekend-offer +393471234567 --at 2026-12-24T18:00",
-		Args:              exactly("CAMPAIGN", "PHONE"),
-		ValidArgsFunction: s.completeCampaign,
+		Use:     "explain CAMPAIGN PHONE [--at TIME]",
+		Short:   "why a person would, or would not, get a campaign: every rule in order",
+		Example: "  permesso explain weekend-offer +393471234567 --at 2026-12-24T18:00",
+		Args:    exactly("CAMPAIGN", "PHONE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		cfg, err := s.config()
+		cfg, start, err := s.campaignAt(args[0], at)
 		if err != nil {
-			return err
-		}
-		if err := campaign(cfg, args[0]); err != nil {
 			return err
 		}
 		phone, _, err := anyNumber(cfg, args[1])
-		if err != nil {
-			return err
-		}
-		start, err := when("--at", at, zoneOf(cfg))
 		if err != nil {
 			return err
 		}

@@ -232,6 +232,7 @@ var notPrinted = map[string]string{
 	"internal/graph.errNoAnswer":    "fails one message; readers of lists wrap it as meta_unreachable",
 	"internal/graph.errReplay":      "fails one message",
 	"internal/graph.errTooLate":     "fails one message",
+	"internal/store.ErrState":       "a StateError around it has the sentence and the code",
 	"internal/store.errNotQueued":   "sends the gate round again",
 	"internal/webhook.errNoRoom":    "becomes an answer of the webhook",
 	"scheduler.ErrRefused":          "becomes the reason why a run ended",

@@ -18,9 +18,10 @@ func (s *session) initVerb() *cobra.Command {
 	var o config.InitOptions
 	var force bool
 	cmd := s.verb(&cobra.Command{
-		Use:     "init [flags]",
-		Short:   "write a commented configuration with the safe values",
-		Long:    "Writes a commented configuration, with caps, quiet hours and dry_run on. On a terminal it asks for what no flag says.",
+		Use:   "init [flags]",
+		Short: "write a commented configuration with the safe values",
+		Long: "Writes a commented configuration, with caps, quiet hours and dry_run on, and beside it the schema by which\n" +
+			"editors explain it. On a terminal it asks for what no flag says.",
 		Example: "  permesso init --name \"Libreria Aurora\" --country IT --timezone Europe/Rome",
 		Args:    exactly(),
 	}, func(_ *cobra.Command, _ []string) error {
@@ -55,6 +56,9 @@ func (s *session) init(o config.InitOptions, force bool) error {
 			}
 			return misuse(errcode.InvalidFlagValue, "%s", strings.Join(messages, "\n"))
 		}
+		return err
+	}
+	if err := writeSchema(s.configFile, force); err != nil {
 		return err
 	}
 	mode := os.O_WRONLY | os.O_CREATE | os.O_EXCL

@@ -55,7 +55,7 @@ func (s *session) root() *cobra.Command {
 		Example: "  permesso init && permesso check\n  permesso plan weekend-offer\n  permesso explain weekend-offer +393471234567\n  permesso serve",
 		Version: version().String(),
 	},
-		s.initVerb(), s.checkVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.templatesVerb(),
+		s.initVerb(), s.checkVerb(), s.schemaVerb(), s.configVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.templatesVerb(),
 		s.planVerb(), s.runVerb(), s.runsVerb(), s.haltVerb(), s.resumeVerb(), s.explainVerb(), s.logVerb(), s.reportVerb(),
 		s.demoVerb(), s.versionVerb(), s.sandboxVerb(),
 	)
@@ -73,5 +73,6 @@ func (s *session) root() *cobra.Command {
 	flags.StringVar(&s.configFile, "config", "config.yaml", "the configuration `FILE`")
 	flags.BoolVar(&s.json, "json", false, "print JSON: one object, or one line for each thing of a list")
 	flags.BoolVar(&s.quiet, "quiet", false, "print what was asked for and errors, nothing else")
+	s.addCompletions(root)
 	return root
 }

@@ -26,9 +26,8 @@ func (s *session) planVerb() *cobra.Command {
 		Short: "what would be sent, to how many, and when; changes nothing",
 		Long: "Judges everybody as a run would, and counts. Without CAMPAIGN it plans each by itself. With --next it lists when campaigns\n" +
 			"fire instead, and needs no contacts, templates or network. --at may be past.",
-		Example:           "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d",
-		Args:              atMostCampaign,
-		ValidArgsFunction: s.completeCampaign,
+		Example: "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d",
+		Args:    atMostCampaign,
 	}, func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {

@@ -19,18 +19,10 @@ func (s *session) runVerb() *cobra.Command {
 		Short: "send a campaign once, now",
 		Long: "Makes one run of the campaign and sees it through: it sends by itself unless another process does, and takes webhooks\n" +
 			"unless another process listens. What waits for more than two minutes is left to serve (exit 4). Ctrl-C pauses the run.",
-		Example:           "  permesso run weekend-offer --test\n  permesso run weekend-offer --detach",
-		Args:              exactly("CAMPAIGN"),
-		ValidArgsFunction: s.completeCampaign,
+		Example: "  permesso run weekend-offer --test\n  permesso run weekend-offer --detach",
+		Args:    exactly("CAMPAIGN"),
 	}, func(cmd *cobra.Command, args []string) error {
-		cfg, err := s.config()
-		if err != nil {
-			return err
-		}
-		if err := campaign(cfg, args[0]); err != nil {
-			return err
-		}
-		start, err := when("--at", at, zoneOf(cfg))
+		cfg, start, err := s.campaignAt(args[0], at)
 		if err != nil {
 			return err
 		}

@@ -156,6 +156,10 @@ func (d *Demo) writeFiles(p demoPorts) (demoSecrets, error) {
 	if err := page.Execute(&text, p); err != nil {
 		return demoSecrets{}, fmt.Errorf("writing the demo's configuration: %w", err)
 	}
+	schema, err := config.Schema()
+	if err != nil {
+		return demoSecrets{}, err
+	}
 	secret := func() string {
 		b := make([]byte, 16)
 		_, _ = rand.Read(b) // it never fails; it ends the program instead
@@ -164,7 +168,7 @@ func (d *Demo) writeFiles(p demoPorts) (demoSecrets, error) {
 	secrets := demoSecrets{secret(), secret(), secret()}
 	people := inventPeople(time.Now())
 	files := map[string]string{
-		"config.yaml": text.String(), "contacts.csv": people.contacts, "consents.csv": people.consents, "suppressions.csv": people.stops,
+		"config.yaml": text.String(), config.SchemaFile: string(schema), "contacts.csv": people.contacts, "consents.csv": people.consents, "suppressions.csv": people.stops,
 		"secrets/access_token": secrets.token, "secrets/app_secret": secrets.app, "secrets/verify_token": secrets.verify,
 	}
 	if err := os.MkdirAll(filepath.Join(d.Dir, "secrets"), 0o700); err != nil {
@@ -243,8 +247,8 @@ func (d *Demo) optOut(ctx context.Context, run scheduler.Run) error {
 	words := []string{"STOP", "Basta", "cancellami", "Stop, grazie", "unsubscribe", "non scrivetemi più"}
 	for sender.Sleep(ctx, 300*time.Millisecond) {
 		progress, err := d.Store.Progress(ctx, run.ID)
-		if err != nil || progress.Messages()*4 < progress.Total() {
-			continue // not yet, or asked again in a moment
+		if err != nil || progress.Total() == 0 || progress.Messages()*4 < progress.Total() {
+			continue // not yet, or asked again in a moment: before it is planned nobody waits
 		}
 		var waiting []report.Line
 		for line, err := range d.Store.Log(ctx, report.Filter{Run: run.ID, State: "queued"}) {

@@ -114,7 +114,7 @@ func (v value) webAddress() (string, bool) {
 	switch {
 	case err != nil || parsed.Host == "" || parsed.Hostname() == "" || parsed.Opaque != "":
 		v.fail("%s must be %s", v.name(), want)
-	case parsed.User != nil || parsed.RawQuery != "" || parsed.ForceQuery || parsed.Fragment != "":
+	case parsed.User != nil || parsed.RawQuery != "" || parsed.ForceQuery || strings.Contains(text, "#"):
 		v.fail("%s must be an address without user, ? or #", v.name())
 	case parsed.Scheme == "http" && !isThisMachine(parsed.Hostname()):
 		v.fail("%s must begin with https://; http:// is only for localhost, 127.0.0.1 and [::1]", v.name())

@@ -27,6 +27,7 @@ func (l *loader) readCampaignList(v value) {
 	}
 	for _, v := range values {
 		if o, ok := v.object(campaignKeys); ok {
+			l.campaignsInTurn = append(l.campaignsInTurn, v)
 			l.cfg.Campaigns = append(l.cfg.Campaigns, l.readCampaign(o))
 		}
 	}
@@ -50,7 +51,7 @@ func (l *loader) readCampaign(o object) scheduler.Campaign {
 	}
 	c.Number = l.readCampaignNumber(o)
 	if v, found := o.get("endpoint"); found {
-		word, _ := v.oneOf(string(scheduler.EndpointAuto), string(scheduler.EndpointMessages), string(scheduler.EndpointMarketing))
+		word, _ := v.oneOf(endpointWords...)
 		c.Endpoint = scheduler.Endpoint(word)
 	}
 	if v, found := o.get("schedule"); found {
@@ -144,7 +145,7 @@ func (l *loader) readCampaignNumber(o object) string {
 			return l.cfg.Numbers[0].ID
 		}
 		if len(l.cfg.Numbers) > 1 {
-			o.require("number", "there are several numbers, so name the one to send from")
+			o.missing("number", "there are several numbers, so name the one to send from")
 		}
 		return ""
 	}
@@ -168,7 +169,7 @@ func (l *loader) readWindow(v value, category string) *policy.Window {
 	from, to, ok := o.span()
 	window.From, window.To = from, to
 	if v, found := o.get("in"); found {
-		in, valid := v.oneOf("recipient", "campaign")
+		in, valid := v.oneOf(clockWords...)
 		window.In, ok = in, ok && valid
 	}
 	if !ok {

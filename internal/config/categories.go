@@ -62,7 +62,7 @@ func (o object) category(id string) policy.Category {
 }
 
 func (v value) messageKind() (policy.Kind, bool) {
-	text, ok := v.oneOf(string(policy.Marketing), string(policy.Utility), string(policy.Authentication))
+	text, ok := v.oneOf(kindWords...)
 	return policy.Kind(text), ok
 }
 

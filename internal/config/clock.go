@@ -11,18 +11,27 @@ import (
 	"github.com/permesso/permesso/policy"
 )
 
-var timeOfDay = regexp.MustCompile(`^([01][0-9]|2[0-4]):([0-5][0-9])$`)
+// The hours of a day; 24:00 is its end.
+const (
+	aTimeOfDay      = `^([01][0-9]|2[0-3]):([0-5][0-9])$`
+	aTimeOrMidnight = aTimeOfDay + `|^24:00$`
+	wantTimeOfDay   = `a time of day such as "20:00"`
+)
+
+var timeOfDay = regexp.MustCompile(aTimeOfDay)
 
 // timeOfDay returns HH:MM; 24:00 is the end of a day.
 func (v value) timeOfDay() (policy.TimeOfDay, bool) {
-	const want = `a time of day such as "20:00"`
-	text, ok := v.text(want)
+	text, ok := v.text(wantTimeOfDay)
 	if !ok {
 		return 0, false
 	}
+	if text == "24:00" {
+		return midnight, true
+	}
 	parts := timeOfDay.FindStringSubmatch(text)
-	if parts == nil || parts[1] == "24" && parts[2] != "00" {
-		v.fail("%s must be %s, not %q", v.name(), want, text)
+	if parts == nil {
+		v.fail("%s must be %s, not %q", v.name(), wantTimeOfDay, text)
 		return 0, false
 	}
 	hours, _ := strconv.Atoi(parts[1])
@@ -70,23 +79,24 @@ var (
 	dateShape    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].*)?$`)
 )
 
+const wantInstant = "a date and time with an offset, such as 2026-12-31T20:00:00+01:00"
+
 // instant returns an RFC 3339 time, in UTC so that two spellings of one instant are one.
 func (v value) instant() (time.Time, bool) {
-	const want = "a date and time with an offset, such as 2026-12-31T20:00:00+01:00"
-	text, ok := v.scalar(want)
+	text, ok := v.scalar(wantInstant)
 	if !ok {
 		return time.Time{}, false
 	}
 	parsed, err := time.Parse(time.RFC3339, strings.ToUpper(text))
 	switch {
-	case err == nil && parsed.UTC().Year() > 1 && parsed.UTC().Year() < 9999:
+	case err == nil && instantShape.MatchString(text) && parsed.UTC().Year() > 1 && parsed.UTC().Year() < 9999:
 		return parsed.UTC(), true
 	case instantShape.MatchString(text):
 		v.fail("%s: there is no such date or time as %s", v.name(), text)
 	case dateShape.MatchString(text):
-		v.fail("%s must be %s: %s does not say when everywhere", v.name(), want, text)
+		v.fail("%s must be %s: %s does not say when everywhere", v.name(), wantInstant, text)
 	default:
-		v.fail("%s must be %s, not %q", v.name(), want, text)
+		v.fail("%s must be %s, not %q", v.name(), wantInstant, text)
 	}
 	return time.Time{}, false
 }

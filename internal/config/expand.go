@@ -8,9 +8,11 @@ import (
 	"strings"
 )
 
+const aName = `[A-Za-z_][A-Za-z0-9_]*`
+
 // A reference is ${NAME} or ${file:PATH}; $${ is the two characters ${ themselves.
 var (
-	variableName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	variableName  = regexp.MustCompile(`^` + aName + `$`)
 	onlyReference = regexp.MustCompile(`^\$\{[^{}]+\}$`)
 )
 

@@ -69,6 +69,12 @@ func globQuote(folder string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(folder)
 }
 
+// inclusion is a file with the pattern that it was found by.
+type inclusion struct {
+	pattern value
+	file    string
+}
+
 func (l *loader) readIncluded(from value, path string) {
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -80,6 +86,7 @@ func (l *loader) readIncluded(from value, path string) {
 		shown = filepath.Join(filepath.Dir(l.cfg.File), relative)
 	}
 	l.files = append(l.files, shown)
+	l.included = append(l.included, inclusion{from, shown})
 	root, ok := l.open(shown, data)
 	if !ok {
 		l.campaignsUnread = true

@@ -13,18 +13,27 @@ import (
 // Load reads the file at path and the files that it includes. env answers for ${NAME}; os.LookupEnv is the usual one.
 // The error is a *Problems with every mistake at once, or says which file could not be read and wraps why.
 func Load(path string, env func(name string) (string, bool)) (*Config, error) {
+	l, data, err := begin(path, env)
+	if err != nil {
+		return nil, err
+	}
+	return l.load(data)
+}
+
+// begin reads the file at path for a loader that knows where it is.
+func begin(path string, env func(name string) (string, bool)) (*loader, []byte, error) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("there is no configuration at %s (`permesso init` writes one): %w", path, err)
+		return nil, nil, fmt.Errorf("there is no configuration at %s (`permesso init` writes one): %w", path, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
+		return nil, nil, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
 	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
-		return nil, fmt.Errorf("the folder of the configuration %s cannot be found: %w", path, err)
+		return nil, nil, fmt.Errorf("the folder of the configuration %s cannot be found: %w", path, err)
 	}
-	return newLoader(path, folder, env).load(data)
+	return newLoader(path, folder, env), data, nil
 }
 
 func newLoader(path, folder string, env func(string) (string, bool)) *loader {
@@ -64,6 +73,11 @@ type loader struct {
 	// campaignCaps are the caps that name a campaign: campaigns are read last.
 	campaignCaps []value
 	quietHours   *policy.QuietHours
+
+	// What Effective goes through again: the whole, every campaign wherever it stands, and the included files.
+	root            value
+	campaignsInTurn []value
+	included        []inclusion
 }
 
 // finish orders the problems, cuts them where nobody reads on, and adds the lines that they are about.
@@ -117,6 +131,7 @@ func (l *loader) read(data []byte) {
 		return
 	}
 	cfg := l.cfg
+	l.root = root
 	l.readVersion(o)
 	l.readBusiness(o)
 	l.readPlaces(o)

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -14,7 +13,8 @@ const optOutPayload = templates.OptOutPayload
 
 const (
 	wantText  = "text, or {field: name, default: …}"
-	maxButton = 9 // Meta, "Template components": at most ten buttons, read 2026-09-11
+	wantField = "name, external_id, language, country, timezone or attributes.x"
+	wantLink  = "an address such as https://aurora.example/libri.jpg"
 )
 
 func (o object) parameters() templates.Parameters {
@@ -56,6 +56,10 @@ func (v value) header(p *templates.Parameters) {
 	media, _ := o.get(given[0])
 	if given[0] == "text" || given[0] == "field" {
 		if media.node.Kind == yaml.MappingNode && given[0] == "text" {
+			if def, found := o.get("default"); found {
+				def.fail("default belongs to a field: write it beside the field")
+				return
+			}
 			o, ok = media.object(valueKeys)
 		}
 		if !ok {
@@ -87,9 +91,8 @@ func (v value) media(format string) *templates.Media {
 	}
 	media := &templates.Media{Format: format}
 	if v, found := o.get("link"); found {
-		const want = "an address such as https://aurora.example/libri.jpg"
-		if media.Link, ok = v.text(want); ok && !mediaLink.MatchString(media.Link) {
-			v.fail("link must be %s, not %q", want, media.Link)
+		if media.Link, ok = v.text(wantLink); ok && !mediaLink.MatchString(media.Link) {
+			v.fail("link must be %s, not %q", wantLink, media.Link)
 		}
 	}
 	if v, found := o.get("id"); found {
@@ -105,6 +108,7 @@ var (
 	mediaLink      = regexp.MustCompile(`^https?://[^\s/?#]+\.[^\s]+$`)
 	parameterName  = regexp.MustCompile(`^[a-z0-9_]+$`) // Meta, "Message templates: parameter formats", read 2026-09-11
 	contactFields  = []string{"name", "external_id", "language", "country", "timezone"}
+	buttonPlace    = regexp.MustCompile(`^[0-9]$`) // Meta, "Template components": at most ten buttons, read 2026-09-11
 	attributeField = regexp.MustCompile(`^attributes\.[^\s.]+$`)
 )
 
@@ -137,11 +141,11 @@ func (v value) buttons() map[int]templates.Value {
 	}
 	buttons := make(map[int]templates.Value, len(entries))
 	for _, e := range entries {
-		index, err := strconv.Atoi(e.key)
-		if err != nil || index < 0 || index > maxButton || strconv.Itoa(index) != e.key {
-			e.name.fail("a button is named by its place in the template, 0 to %d, not %q", maxButton, e.key)
+		if !buttonPlace.MatchString(e.key) {
+			e.name.fail("a button is named by its place in the template, 0 to 9, not %q", e.key)
 			continue
 		}
+		index := int(e.key[0] - '0')
 		if button, ok := e.val.templateValue(buttonKeys); ok {
 			buttons[index] = button
 			e.val.checkPayload(button)
@@ -213,8 +217,7 @@ func (o object) templateValue() (templates.Value, bool) {
 }
 
 func (v value) contactField() (string, bool) {
-	const want = "name, external_id, language, country, timezone or attributes.x"
-	name, ok := v.text(want)
+	name, ok := v.text(wantField)
 	if !ok {
 		return "", false
 	}
@@ -236,7 +239,7 @@ func (v value) contactField() (string, bool) {
 	if near != "" {
 		v.fail("unknown field %q; did you mean %q?", name, near)
 	} else {
-		v.fail("unknown field %q: write %s", name, want)
+		v.fail("unknown field %q: write %s", name, wantField)
 	}
 	return "", false
 }

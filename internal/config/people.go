@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	attributeName = regexp.MustCompile(`^[\pL\pN_]([\pL\pN_ -]*[\pL\pN_])?$`)
+	attributeName = regexp.MustCompile(`^[\p{L}\p{N}_]([\p{L}\p{N}_ -]*[\p{L}\p{N}_])?$`)
 	// segmentName has no dash: in a filter, segment.very-rich would be read as a sum.
 	segmentName = regexp.MustCompile(`^[a-z0-9_]+$`)
 )
@@ -34,11 +34,10 @@ func (l *loader) readAttributes(root object) {
 		switch {
 		case !attributeName.MatchString(e.key):
 			e.name.fail("the attribute %q must be named with letters, digits, spaces, - and _", e.key)
-		case slices.Contains([]string{"phone", "name", "language", "timezone", "external_id", "tags"}, e.key):
-			// CONTRACT §3: these columns fill fields of their own and never become attributes.
+		case slices.Contains(knownColumns, e.key):
 			e.name.fail("%s is a column that permesso knows, not an attribute: remove it", e.key)
 		}
-		kind, ok := e.val.oneOf(string(scheduler.AttributeText), string(scheduler.AttributeNumber), string(scheduler.AttributeDate))
+		kind, ok := e.val.oneOf(attributeWords...)
 		l.filtersUnread = l.filtersUnread || !ok
 		l.cfg.Attributes[e.key] = scheduler.AttributeType(kind)
 	}

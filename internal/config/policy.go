@@ -24,7 +24,7 @@ func (l *loader) readPolicy(root object) {
 		}
 	}
 	if v, found := o.get("recipient_timezone"); found {
-		word, _ := v.oneOf("strict", "loose")
+		word, _ := v.oneOf(zonesWords...)
 		l.cfg.Rules.LooseZones = word == "loose"
 	}
 	if v, found := o.get("countries"); found {

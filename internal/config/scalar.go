@@ -164,7 +164,9 @@ func (v value) duration() (time.Duration, bool) {
 	return 0, false
 }
 
-var durationPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)`)
+const aDurationPart = `([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h|d)`
+
+var durationPart = regexp.MustCompile(`^` + aDurationPart)
 
 func parseDuration(text string) (time.Duration, bool) {
 	var total time.Duration

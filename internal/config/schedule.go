@@ -23,14 +23,14 @@ func (l *loader) readSchedule(o object) *scheduler.Schedule {
 		s.At, _ = v.instant()
 	}
 	if v, found := o.get("catch_up"); found {
-		word, _ := v.oneOf(string(scheduler.CatchUpOnce), string(scheduler.CatchUpSkip), string(scheduler.CatchUpAll))
+		word, _ := v.oneOf(catchUpWords...)
 		s.CatchUp = scheduler.CatchUp(word)
 	}
 	if v, found := o.get("catch_up_within"); found {
 		s.CatchUpWithin, _ = v.duration()
 	}
 	if v, found := o.get("overlap"); found {
-		word, _ := v.oneOf(string(scheduler.OverlapSkip), string(scheduler.OverlapQueue))
+		word, _ := v.oneOf(overlapWords...)
 		s.Overlap = scheduler.Overlap(word)
 	}
 	if v, found := o.get("starts_at"); found {

@@ -141,6 +141,7 @@ func (v value) kind() string {
 // object is a mapping whose keys are known.
 type object struct {
 	value
+	known   section
 	entries map[string]entry
 	// misspelt holds the keys that an unknown one was taken for: they are not missing as well.
 	misspelt map[string]bool
@@ -152,7 +153,7 @@ func (v value) object(known section) (object, bool) {
 	if !ok {
 		return object{}, false
 	}
-	o := object{value: v, entries: make(map[string]entry, len(entries)), misspelt: map[string]bool{}}
+	o := object{value: v, known: known, entries: make(map[string]entry, len(entries)), misspelt: map[string]bool{}}
 	for _, e := range entries {
 		k, found := known.key(e.key)
 		switch {
@@ -176,13 +177,20 @@ func (o object) get(key string) (value, bool) {
 	return e.val, found
 }
 
-// require returns the value of a key that must be there.
+// require returns the value of a key; why says what is missing without it, where the table of keys wants it there.
 func (o object) require(key, why string) (value, bool) {
 	e, found := o.entries[key]
-	if !found && !o.misspelt[key] {
-		o.fail("%s is missing%s: %s", key, o.within(), why)
+	if row, known := o.known.key(key); !found && known && row.required {
+		o.missing(key, why)
 	}
 	return e.val, found
+}
+
+// missing reports a key that is not there, unless it is there misspelt.
+func (o object) missing(key, why string) {
+	if !o.misspelt[key] {
+		o.fail("%s is missing%s: %s", key, o.within(), why)
+	}
 }
 
 func (o object) within() string {

@@ -189,7 +189,7 @@ func (e *StateError) Error() string { return e.Why }
 // Is makes it an ErrState.
 func (e *StateError) Is(target error) bool { return target == ErrState }
 
-// ErrorCode is the code of all of them.
+// ErrorCode is the code under which it is explained.
 func (e *StateError) ErrorCode() errcode.Code { return errcode.WrongRunState }
 
 // MoveRun moves a run to a state, with the reason why. From a state that does not lead there it returns ErrState.
