@@ -35,6 +35,8 @@ var emptyNames = []string{"base", "common", "helper", "helpers", "misc", "models
 // commandLine is a line to type, in a text that people read.
 var commandLine = regexp.MustCompile(`permesso (?:check|consent|contacts|demo|explain|halt|init|log|migrate|plan|report|resume|runs?|sandbox|schema|serve|suppress|templates)\b(?:[^:]|$)`)
 
+var commandPath = regexp.MustCompile(`^permesso( [a-z]+)+( --[a-z-]+)?$`)
+
 // The top level is the product in its folders; the rest is in internal, docs and dot files.
 var topLevel = []string{
 	"cmd", "scheduler", "sender", "templates", "policy", "migrations", "config.yaml", "go.mod", "README.md",
@@ -113,6 +115,9 @@ func TestCommandsStandInBackquotes(t *testing.T) {
 			text, err := strconv.Unquote(literal.Value)
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
+			}
+			if commandPath.MatchString(text) {
+				return true // a name in a table, no sentence
 			}
 			for line := range strings.Lines(text) {
 				for _, at := range commandLine.FindAllStringIndex(line, -1) {

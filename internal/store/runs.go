@@ -178,7 +178,7 @@ func (s *Store) selectRuns(ctx context.Context, where string, args ...any) ([]sc
 }
 
 // ErrState says that a run cannot go where it was asked to. It is never printed: a StateError says which run stands where.
-var ErrState = errcode.With(errors.New("the state of the run does not allow it"), errcode.WrongRunState)
+var ErrState = errors.New("the state of the run does not allow it")
 
 // StateError says why a run cannot go where it was asked to. It is an ErrState.
 type StateError struct{ Why string }
