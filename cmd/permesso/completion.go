@@ -85,12 +85,12 @@ func (s *session) flagOffer(verb, flag string) offer {
 	case "source":
 		return fixed(policy.Sources())
 	}
-	switch verb + " --" + flag {
-	case "permesso log --state":
+	switch strings.TrimPrefix(verb, "permesso ") + " --" + flag {
+	case "log --state":
 		return fixed(words(sender.States()))
-	case "permesso runs list --state":
+	case "runs list --state":
 		return fixed(runStates)
-	case "permesso log --reason":
+	case "log --reason":
 		return reasonsOffered
 	}
 	return nil

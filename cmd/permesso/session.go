@@ -28,6 +28,7 @@ type session struct {
 	out, err io.Writer
 	env      func(string) (string, bool)
 	terminal bool // out is one
+	answers  bool // in is one as well: somebody can be asked
 	colour   bool
 	logText  bool // err is a terminal
 
@@ -40,6 +41,7 @@ type session struct {
 
 func newSession(in io.Reader, out, errs io.Writer, env func(string) (string, bool)) *session {
 	s := &session{in: in, out: out, err: errs, env: env, terminal: isTerminal(out), logText: isTerminal(errs)}
+	s.answers = s.terminal && isTerminal(in)
 	noColour, _ := env("NO_COLOR")
 	dumb, _ := env("TERM")
 	s.colour = s.terminal && noColour == "" && dumb != "dumb"
