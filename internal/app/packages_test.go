@@ -33,7 +33,7 @@ var longFiles = map[string]string{}
 var emptyNames = []string{"base", "common", "helper", "helpers", "misc", "models", "pkg", "shared", "types", "util", "utils"}
 
 // commandLine is a line to type, in a text that people read.
-var commandLine = regexp.MustCompile(`permesso (?:check|consent|contacts|demo|explain|halt|init|log|migrate|plan|report|resume|runs?|sandbox|schema|serve|suppress|templates)\b(?:[^:]|$)`)
+var commandLine = regexp.MustCompile(`permesso (?:check|consent|contacts|demo|explain|halt|init|log|migrate|plan|report|resume|run|runs (?:approve|cancel|list|pause|resume|show)|sandbox|schema|serve|suppress|templates)\b(?:[^:]|$)`)
 
 var commandPath = regexp.MustCompile(`^permesso( [a-z]+)+( --[a-z-]+)?$`)
 
