@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -64,37 +66,110 @@ func personOf(c scheduler.Contact) policy.Person {
 	}
 }
 
-// Range reads the next contacts after a person in key order, with every fact that a decision needs beside them: one
-// range query on each table, never one per person.
-func (s *Store) Range(ctx context.Context, after policy.PersonID, limit int, want scheduler.Want) ([]scheduler.Subject, error) {
-	var rows []contactRow
-	err := s.read.SelectContext(ctx, &rows, "SELECT "+contactColumns+" FROM contacts c WHERE c.person_id > $1 ORDER BY c.person_id LIMIT $2", after[:], limit)
+// Range looks at the next limit contacts after a person in key order, and reads those whom an audience has, with every fact
+// that a decision needs beside them: one range query on each table, never one per person.
+func (s *Store) Range(ctx context.Context, after policy.PersonID, limit int, want scheduler.Want) (scheduler.Stretch, error) {
+	stretch, err := s.nextStretch(ctx, after, limit)
 	if err != nil {
-		return nil, fmt.Errorf("reading contacts: %w", err)
+		return scheduler.Stretch{}, err
 	}
-	if len(rows) == 0 {
-		return nil, nil
+	stretch.Subjects, err = s.members(ctx, after, stretch.Last, want)
+	if err != nil || len(stretch.Subjects) == 0 {
+		return stretch, err
 	}
-	subjects := make([]scheduler.Subject, len(rows))
-	for i, row := range rows {
-		contact, err := row.contact()
-		if err != nil {
-			return nil, err
-		}
-		subjects[i] = scheduler.Subject{Contact: contact, Person: personOf(contact)}
+	keys := keyRange{after: after, last: stretch.Last}
+	if len(stretch.Subjects) < limit/lookupFrom {
+		keys.only = subjectBatch(stretch.Subjects)
 	}
-	last := subjects[len(subjects)-1].Contact.PersonID
-	return subjects, s.rangeFacts(ctx, after, last, want, subjects)
+	return stretch, s.rangeFacts(ctx, keys, want, stretch.Subjects)
 }
 
-func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, want scheduler.Want, subjects []scheduler.Subject) error {
+// lookupFrom is from how many contacts looked at for each one found the facts are looked up one key at a time.
+const lookupFrom = 4
+
+// nextStretch ends after the next limit contacts. The keys come first, and without the audience: it then decides neither how the
+// database walks the table, nor how far one statement reads.
+func (s *Store) nextStretch(ctx context.Context, after policy.PersonID, limit int) (scheduler.Stretch, error) {
+	var last []byte
+	err := s.read.GetContext(ctx, &last, "SELECT person_id FROM contacts WHERE person_id > $1 ORDER BY person_id LIMIT 1 OFFSET $2", after[:], limit-1)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		stretch := scheduler.Stretch{Done: true}
+		for i := range stretch.Last {
+			stretch.Last[i] = 0xff
+		}
+		return stretch, nil
+	case err != nil:
+		return scheduler.Stretch{}, fmt.Errorf("reading the keys of contacts: %w", err)
+	}
+	return scheduler.Stretch{Last: policy.PersonID(last)}, nil
+}
+
+// members reads the contacts of a key range whom an audience has, in key order, and says which of them do.
+func (s *Store) members(ctx context.Context, after, last policy.PersonID, want scheduler.Want) ([]scheduler.Subject, error) {
+	var subjects []scheduler.Subject
+	places := map[policy.PersonID]int{}
+	for i, reach := range want.Audiences {
+		sieve, nobody := newSieve(s.dialect, reach, want.Now, after[:], last[:])
+		if nobody {
+			continue
+		}
+		var rows []contactRow
+		if err := s.read.SelectContext(ctx, &rows, "SELECT "+contactColumns+" FROM contacts c WHERE c.person_id > $1 AND c.person_id <= $2"+sieve.condition+" ORDER BY c.person_id", sieve.args...); err != nil {
+			return nil, fmt.Errorf("reading contacts: %w", err)
+		}
+		for _, row := range rows {
+			place, met := places[policy.PersonID(row.PersonID)]
+			if !met {
+				contact, err := row.contact()
+				if err != nil {
+					return nil, err
+				}
+				place = len(subjects)
+				places[contact.PersonID] = place
+				subjects = append(subjects, scheduler.Subject{Contact: contact, Person: personOf(contact), In: make([]bool, len(want.Audiences))})
+			}
+			subjects[place].In[i] = true
+		}
+	}
+	if len(want.Audiences) > 1 {
+		slices.SortFunc(subjects, func(a, b scheduler.Subject) int { return comparePersons(a.Contact.PersonID, b.Contact.PersonID) })
+	}
+	return subjects, nil
+}
+
+// keyRange is whose facts are read: everybody's after one key up to another, or only those of the persons in a batch.
+type keyRange struct {
+	after, last policy.PersonID
+	only        string // a batch of persons, "" when it is everybody
+}
+
+func subjectBatch(subjects []scheduler.Subject) string {
+	var b batch
+	for i := range subjects {
+		b.row().bytes(subjects[i].Contact.PersonID[:])
+	}
+	return b.json()
+}
+
+// among is the condition on a table's person_id, with its parameters, the first of the query.
+func (s *Store) among(column string, keys keyRange) (condition string, args []any) {
+	condition, args = column+" > $1 AND "+column+" <= $2", []any{keys.after[:], keys.last[:]}
+	if keys.only == "" {
+		return condition, args
+	}
+	return condition + " AND " + column + " IN (SELECT x.person_id FROM " + s.dialect.batch(3, bytesOf("person_id")) + ")", append(args, keys.only)
+}
+
+func (s *Store) rangeFacts(ctx context.Context, keys keyRange, want scheduler.Want, subjects []scheduler.Subject) error {
 	people := make(map[policy.PersonID]*policy.Person, len(subjects))
 	for i := range subjects {
 		people[subjects[i].Contact.PersonID] = &subjects[i].Person
 	}
 	var persons []personRow
+	among, args := s.among("person_id", keys)
 	if err := s.read.SelectContext(ctx, &persons, `SELECT `+personFacts+` FROM persons
-		WHERE person_id > $1 AND person_id <= $2 AND (review_at IS NOT NULL OR cooldown_until IS NOT NULL OR strikes > 0)`, after[:], last[:]); err != nil {
+		WHERE `+among+` AND (review_at IS NOT NULL OR cooldown_until IS NOT NULL OR strikes > 0)`, args...); err != nil {
 		return fmt.Errorf("reading persons: %w", err)
 	}
 	for _, r := range persons {
@@ -102,25 +177,28 @@ func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, wan
 			r.tell(person)
 		}
 	}
+	among, args = s.among("i.person_id", keys)
 	if err := tellSuppressions(ctx, s.read, people, `SELECT i.person_id, s.scope, s.origin, s.at, s.lifted_at FROM suppressions s
-		JOIN identifiers i ON i.hash = s.hash WHERE i.person_id > $1 AND i.person_id <= $2`, after[:], last[:]); err != nil {
+		JOIN identifiers i ON i.hash = s.hash WHERE `+among, args...); err != nil {
 		return err
 	}
+	among, args = s.among("c.person_id", keys)
 	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source FROM consents c
-		WHERE c.person_id > $1 AND c.person_id <= $2 AND c.category IN (SELECT x.category FROM `+s.dialect.batch(3, textOf("category"))+`)`,
-		after[:], last[:], textBatch(want.Categories)); err != nil {
+		WHERE `+among+` AND c.category IN (SELECT x.category FROM `+s.dialect.batch(len(args)+1, textOf("category"))+`)`,
+		append(args, textBatch(want.Categories))...); err != nil {
 		return err
 	}
+	among, args = s.among("d.person_id", keys)
+	args = append(args, textBatch(want.Planning), at(want.SendsSince))
 	if err := tellSends(ctx, s.read, people, `SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM deliveries d
-		JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 AND d.sending_at > $3
-		AND r.test = 0 AND d.state IN `+counting+` AND d.run_id NOT IN (SELECT x.run_id FROM `+s.dialect.batch(4, textOf("run_id"))+`)`,
-		after[:], last[:], at(want.SendsSince), textBatch(want.Planning)); err != nil {
+		JOIN runs r ON r.run_id = d.run_id WHERE `+among+` AND r.test = 0 AND d.state IN `+counting+`
+		AND d.run_id NOT IN (SELECT x.run_id FROM `+s.dialect.batch(len(args)-1, textOf("run_id"))+`) AND d.sending_at > $`+strconv.Itoa(len(args)), args...); err != nil {
 		return err
 	}
 	if !want.Activity {
 		return nil
 	}
-	return s.rangeActivity(ctx, after, last, want, subjects)
+	return s.rangeActivity(ctx, keys.after, keys.last, subjects)
 }
 
 func textBatch(values []string) string {
@@ -131,8 +209,8 @@ func textBatch(values []string) string {
 	return b.json()
 }
 
-// rangeActivity reads when each person was last sent to, delivered to, and heard from; audiences that ask for it pay for it.
-func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, want scheduler.Want, subjects []scheduler.Subject) error {
+// rangeActivity reads when each person was last sent to, delivered to, and heard from.
+func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, subjects []scheduler.Subject) error {
 	byID := make(map[policy.PersonID]*scheduler.Subject, len(subjects))
 	for i := range subjects {
 		byID[subjects[i].Contact.PersonID] = &subjects[i]
@@ -141,20 +219,15 @@ func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, 
 		PersonID  []byte        `db:"person_id"`
 		Sent      sql.NullInt64 `db:"sent"`
 		Delivered sql.NullInt64 `db:"delivered"`
-		Read      sql.NullInt64 `db:"opened"`
 	}
-	if err := s.read.SelectContext(ctx, &rows, `SELECT d.person_id, MAX(d.sending_at) AS sent, MAX(d.delivered_at) AS delivered, MAX(d.read_at) AS opened
-		FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 AND d.sending_at IS NOT NULL
-		AND r.test = 0 AND d.state IN `+counting+` GROUP BY d.person_id`, after[:], last[:]); err != nil {
+	if err := s.read.SelectContext(ctx, &rows, `SELECT d.person_id, MAX(d.sending_at) AS sent, MAX(`+deliveredAt+`) AS delivered
+		FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 `+countingSends+` GROUP BY d.person_id`, after[:], last[:]); err != nil {
 		return fmt.Errorf("reading activity: %w", err)
 	}
 	for _, r := range rows {
 		if subject := byID[policy.PersonID(r.PersonID)]; subject != nil {
 			subject.Contact.SentAt = whenever(r.Sent)
 			subject.Contact.DeliveredAt = whenever(r.Delivered)
-			if subject.Contact.DeliveredAt.IsZero() {
-				subject.Contact.DeliveredAt = whenever(r.Read) // read implies delivered
-			}
 		}
 	}
 	var replies []struct {

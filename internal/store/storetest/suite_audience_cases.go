@@ -1,0 +1,5 @@
+package storetest
+
+import "testing"
+
+func (a audiences) hardCases(t *testing.T) {}
