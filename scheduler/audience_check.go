@@ -92,10 +92,10 @@ func (r *audienceReader) value(e *expr.Expr) (filterValue, *filterFailure) {
 	v := filterValue{at: e}
 	switch constant := e.GetConstExpr().GetConstantKind().(type) {
 	case *expr.Constant_Int64Value:
-		v.number, v.isNumber = readDecimal(strconv.FormatInt(constant.Int64Value, 10))
+		v.number, v.isNumber = r.number(e, strconv.FormatInt(constant.Int64Value, 10)), true
 		return v, nil
 	case *expr.Constant_DoubleValue:
-		v.number, v.isNumber = readDecimal(strconv.FormatFloat(constant.DoubleValue, 'f', -1, 64))
+		v.number, v.isNumber = r.number(e, strconv.FormatFloat(constant.DoubleValue, 'f', -1, 64)), true
 		return v, nil
 	case *expr.Constant_StringValue:
 		v.text = strings.TrimSpace(constant.StringValue)
@@ -115,6 +115,18 @@ func (r *audienceReader) value(e *expr.Expr) (filterValue, *filterFailure) {
 		return v, r.failAt(e, "put the value in quotes: %q", strings.Join(path, "."))
 	}
 	return v, r.failAt(e, "a value is a quoted text or a number")
+}
+
+// number takes the digits from the text, as the parser has rounded them; what is written in a way that only the parser knows, it
+// takes as read.
+func (r *audienceReader) number(e *expr.Expr, read string) Decimal {
+	written := r.source[r.offset(e):]
+	written = written[:len(written)-len(strings.TrimLeft(written, "-.0123456789"))]
+	if d, ok := readDecimal(written); ok {
+		return d
+	}
+	d, _ := readDecimal(read)
+	return d
 }
 
 // test checks one condition.

@@ -49,6 +49,7 @@ type audienceReader struct {
 	extents  map[*Node]extent
 
 	segment   string // whose text is being read; "" for the filter
+	source    string
 	positions map[int64]int32
 }
 
@@ -70,10 +71,10 @@ func (f *filterFailure) of(filter string, segments map[string]string) *AudienceE
 }
 
 func (r *audienceReader) read(text, segment string) (*Node, *filterFailure) {
-	outerSegment, outerPositions := r.segment, r.positions
-	defer func() { r.segment, r.positions = outerSegment, outerPositions }()
-	r.segment = segment
+	outerSegment, outerSource, outerPositions := r.segment, r.source, r.positions
+	defer func() { r.segment, r.source, r.positions = outerSegment, outerSource, outerPositions }()
 	text = strings.TrimSpace(text)
+	r.segment, r.source = segment, text
 	if m := scanFilter(text); m != nil {
 		return nil, r.fail(m)
 	}

@@ -12,7 +12,3 @@ func TestConformance(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) *store.Store { return storetest.Open(t, storetest.Beside(t, target)) })
 	})
 }
-
-func TestAudiences(t *testing.T) {
-	storetest.Databases(t, storetest.Audiences)
-}

@@ -110,12 +110,12 @@ func (s *Store) members(ctx context.Context, after, last policy.PersonID, want s
 	var subjects []scheduler.Subject
 	places := map[policy.PersonID]int{}
 	for i, reach := range want.Audiences {
-		sieve, nobody := newSieve(s.dialect, reach, want.Now, after[:], last[:])
+		query, args, nobody := s.dialect.membersQuery(reach, want.Now, after, last)
 		if nobody {
 			continue
 		}
 		var rows []contactRow
-		if err := s.read.SelectContext(ctx, &rows, "SELECT "+contactColumns+" FROM contacts c WHERE c.person_id > $1 AND c.person_id <= $2"+sieve.condition+" ORDER BY c.person_id", sieve.args...); err != nil {
+		if err := s.read.SelectContext(ctx, &rows, query, args...); err != nil {
 			return nil, fmt.Errorf("reading contacts: %w", err)
 		}
 		for _, row := range rows {
@@ -136,6 +136,12 @@ func (s *Store) members(ctx context.Context, after, last policy.PersonID, want s
 		slices.SortFunc(subjects, func(a, b scheduler.Subject) int { return comparePersons(a.Contact.PersonID, b.Contact.PersonID) })
 	}
 	return subjects, nil
+}
+
+// membersQuery reads the contacts of a key range whom an audience has. The keys are its first two parameters.
+func (d dialect) membersQuery(reach scheduler.Reach, now time.Time, after, last policy.PersonID) (query string, args []any, nobody bool) {
+	sieve, nobody := newSieve(d, reach, now, after[:], last[:])
+	return "SELECT " + contactColumns + " FROM contacts c WHERE c.person_id > $1 AND c.person_id <= $2" + sieve.condition + " ORDER BY c.person_id", sieve.args, nobody
 }
 
 // keyRange is whose facts are read: everybody's after one key up to another, or only those of the persons in a batch.

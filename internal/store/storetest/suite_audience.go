@@ -23,6 +23,7 @@ import (
 func Audiences(t *testing.T, target string) {
 	a := newAudiences(t, target)
 	t.Run("hard cases", a.hardCases)
+	t.Run("days", a.hardTimes)
 	t.Run("stretches", a.stretches)
 	t.Run("as scheduler has it", a.asSchedulerHasIt)
 }
