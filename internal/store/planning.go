@@ -105,37 +105,57 @@ func (s *Store) nextStretch(ctx context.Context, after policy.PersonID, limit in
 	return scheduler.Stretch{Last: policy.PersonID(last)}, nil
 }
 
-// members reads the contacts of a key range whom an audience has, in key order, and says which of them do.
+// members reads the contacts of a key range whom an audience has, in key order, and says which of them do. Several audiences
+// are asked for one by one: a statement has room for the parameters of one, however many runs are planned together.
 func (s *Store) members(ctx context.Context, after, last policy.PersonID, want scheduler.Want) ([]scheduler.Subject, error) {
-	var subjects []scheduler.Subject
-	places := map[policy.PersonID]int{}
+	var found gathering
+	answers := map[string][]contactRow{}
 	for i, reach := range want.Audiences {
 		query, args, nobody := s.dialect.membersQuery(reach, want.Now, after, last)
 		if nobody {
 			continue
 		}
-		var rows []contactRow
-		if err := s.read.SelectContext(ctx, &rows, query, args...); err != nil {
-			return nil, fmt.Errorf("reading contacts: %w", err)
-		}
-		for _, row := range rows {
-			place, met := places[policy.PersonID(row.PersonID)]
-			if !met {
-				contact, err := row.contact()
-				if err != nil {
-					return nil, err
-				}
-				place = len(subjects)
-				places[contact.PersonID] = place
-				subjects = append(subjects, scheduler.Subject{Contact: contact, Person: personOf(contact), In: make([]bool, len(want.Audiences))})
+		question := fmt.Sprintf("%s %#v", query, args)
+		rows, asked := answers[question]
+		if !asked {
+			if err := s.read.SelectContext(ctx, &rows, query, args...); err != nil {
+				return nil, fmt.Errorf("reading contacts: %w", err)
 			}
-			subjects[place].In[i] = true
+			answers[question] = rows
+		}
+		if err := found.add(rows, i, len(want.Audiences)); err != nil {
+			return nil, err
 		}
 	}
-	if len(want.Audiences) > 1 {
-		slices.SortFunc(subjects, func(a, b scheduler.Subject) int { return comparePersons(a.Contact.PersonID, b.Contact.PersonID) })
+	return found.subjects, nil
+}
+
+// gathering puts together what several audiences found, in key order.
+type gathering struct{ subjects []scheduler.Subject }
+
+// add takes the rows of one audience of so many, in key order too.
+func (g *gathering) add(rows []contactRow, audience, audiences int) error {
+	earlier := g.subjects
+	g.subjects = make([]scheduler.Subject, 0, len(earlier)+len(rows))
+	in := make([]bool, len(rows)*audiences)
+	for _, row := range rows {
+		id := policy.PersonID(row.PersonID)
+		for len(earlier) > 0 && comparePersons(earlier[0].Contact.PersonID, id) < 0 {
+			g.subjects, earlier = append(g.subjects, earlier[0]), earlier[1:]
+		}
+		if len(earlier) > 0 && earlier[0].Contact.PersonID == id {
+			earlier[0].In[audience] = true
+			continue
+		}
+		contact, err := row.contact()
+		if err != nil {
+			return err
+		}
+		g.subjects = append(g.subjects, scheduler.Subject{Contact: contact, Person: personOf(contact), In: in[:audiences:audiences]})
+		in[audience], in = true, in[audiences:]
 	}
-	return subjects, nil
+	g.subjects = append(g.subjects, earlier...)
+	return nil
 }
 
 // membersQuery reads the contacts of a key range whom an audience has. The keys are its first two parameters.

@@ -266,7 +266,7 @@ func (a audiences) stretches(t *testing.T) {
 		}
 		return scheduler.Reach{Audience: parsed, Category: "offers"}
 	}
-	want := scheduler.Want{Categories: []string{"offers"}, SendsSince: audienceNow.Add(-time.Hour), Planning: []string{"other"}, Audiences: []scheduler.Reach{audience("")}, Now: audienceNow}
+	want := scheduler.Want{Categories: []string{"offers"}, SendsSince: audienceNow.Add(-time.Hour), Planning: []string{"other"}, Activity: true, Audiences: []scheduler.Reach{audience("")}, Now: audienceNow}
 	everybody := map[policy.PersonID]policy.Person{}
 	for _, s := range a.read(t, 7, want) {
 		if len(s.Person.Sends) != 1 || s.Person.Consents["offers"].Action != policy.Granted || !s.Person.SuppressionsRead {
@@ -287,6 +287,7 @@ func (a audiences) stretches(t *testing.T) {
 		{"most", 30, []scheduler.Reach{audience(`country = "IT"`)}, 95},
 		{"two that part the people", 30, []scheduler.Reach{audience("tags:rare"), audience(`country = "IT"`)}, 100},
 		{"two of one filter", 30, []scheduler.Reach{audience("tags:rare"), audience("tags:rare")}, 5},
+		{"two of one shape", 30, []scheduler.Reach{audience("sent_days < 2"), audience("sent_days < 0")}, 100},
 		{"nobody", 30, []scheduler.Reach{audience("tags:unknown")}, 0},
 		{"an audience that was never parsed", 30, []scheduler.Reach{{}}, 0},
 		{"no audience", 30, nil, 0},

@@ -1,12 +1,15 @@
 package storetest
 
 import (
+	"bytes"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
 )
 
 // hardCases are filters with the values for which they are true, false and unknown: NOT turns the first two round, and has
@@ -189,5 +192,57 @@ func (a audiences) hardTimes(t *testing.T) {
 				t.Errorf("the database has %q, scheduler %q, want %q", found, has, tt.want)
 			}
 		})
+	}
+}
+
+// testExplained asks for people in the two ways: all of them by the database, as for a plan, and each of them by scheduler in
+// the facts that are read for explain.
+func testExplained(w *world) {
+	people := w.people(4)
+	l := w.launch("earlier", "offers", people[:3])
+	flights := w.pass(l, people[:3])
+	w.record(taken, flights...)
+	now := time.Now()
+	w.hear(w.status(flights[0], sender.Delivered, now.Add(-50*time.Hour)), w.status(flights[1], sender.Read, now.Add(-26*time.Hour)))
+	_, err := w.store.Store(w.ctx, []sender.Inbox{{Replies: []sender.Reply{{Identity: policy.Identity{Phone: people[2].phone}, MessageID: "wamid.reply", At: now.Add(-73 * time.Hour)}}}})
+	w.must(err)
+	for filter, want := range map[string][]person{
+		"sent_days = 0":                       people[:3],
+		"delivered_days >= 1":                 people[:2],
+		"delivered_days = 2":                  people[:1],
+		"replied_days = 3":                    people[2:3],
+		"consent_days = 1":                    people,
+		"NOT sent_days > 0 OR tags:vip":       people[:3],
+		`country = "IT" AND consent_days:*`:   people,
+		`NOT (language = "it" OR tags:vip)`:   nil,
+		"consent_days = 1 AND NOT tags:vip":   people,
+		"delivered_days = 2 OR sent_days > 9": people[:1],
+	} {
+		audience, err := scheduler.ParseAudience(filter, nil, nil)
+		w.must(err)
+		reach := scheduler.Reach{Audience: audience, Category: "offers"}
+		read := scheduler.Want{Categories: []string{"offers"}, SendsSince: now.AddDate(0, 0, -1), Activity: true, Audiences: []scheduler.Reach{reach}, Now: now.Add(time.Minute)}
+		stretch, err := w.store.Range(w.ctx, policy.PersonID{}, 100, read)
+		w.must(err)
+		var planned, explained, wanted []policy.PersonID
+		for _, s := range stretch.Subjects {
+			planned = append(planned, s.Contact.PersonID)
+		}
+		for _, p := range people {
+			subject, _, err := w.store.Subject(w.ctx, p.phone, read)
+			w.must(err)
+			if reach.Has(subject, read.Now) {
+				explained = append(explained, p.id)
+			}
+		}
+		for _, p := range want {
+			wanted = append(wanted, p.id)
+		}
+		for _, ids := range [][]policy.PersonID{planned, explained, wanted} {
+			slices.SortFunc(ids, func(a, b policy.PersonID) int { return bytes.Compare(a[:], b[:]) })
+		}
+		if !slices.Equal(planned, wanted) || !slices.Equal(explained, wanted) {
+			w.Errorf("%s: a plan has %v, explain %v, want %v", filter, planned, explained, wanted)
+		}
 	}
 }
