@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/jmoiron/sqlx"
 
 	"github.com/permesso/permesso/internal/phone"
@@ -66,7 +67,7 @@ func TestFiltersStayOutOfSQL(t *testing.T) {
 // However an audience asks, the contacts of a stretch are found by their keys, and what is looked up of each person by theirs.
 func TestAudiencesWalkKeys(t *testing.T) {
 	storetest.Databases(t, func(t *testing.T, target string) {
-		const people = 6000
+		const people = 4000
 		s, db := storetest.Open(t, target), storetest.SQL(t, target)
 		contacts := make([]scheduler.ContactRecord, people)
 		consents := make([]scheduler.ConsentRecord, people)
@@ -89,7 +90,7 @@ func TestAudiencesWalkKeys(t *testing.T) {
 			}
 		}
 		var keys [][]byte
-		if err := db.SelectContext(t.Context(), &keys, "SELECT person_id FROM contacts ORDER BY person_id LIMIT 1000 OFFSET 2000"); err != nil {
+		if err := db.SelectContext(t.Context(), &keys, "SELECT person_id FROM contacts ORDER BY person_id LIMIT 1000 OFFSET 1500"); err != nil {
 			t.Fatal(err)
 		}
 		for _, filter := range []string{
@@ -143,4 +144,38 @@ func walksKeys(database, plan string) bool {
 		return regexp.MustCompile(`contacts_pkey`).MatchString(plan) && !regexp.MustCompile(`Seq Scan on (contacts|deliveries|consents|persons)`).MatchString(plan)
 	}
 	return strings.Contains(plan, "SEARCH c USING PRIMARY KEY (person_id>? AND person_id<?)") && !regexp.MustCompile(`SCAN (c|d|k|p)\b`).MatchString(plan)
+}
+
+// The largest filters that are read are not too large for a statement.
+func TestLargestAudiences(t *testing.T) {
+	wide, deep := map[string]string{}, map[string]string{"d0": "tags:vip"}
+	var all []string
+	for i := range 7 {
+		var tests []string
+		for n := range 140 {
+			tests = append(tests, fmt.Sprintf("attributes.points = %d", i*140+n))
+		}
+		wide[fmt.Sprint("w", i)] = strings.Join(tests, " OR ")
+		all = append(all, fmt.Sprint("segment.w", i))
+	}
+	for i := range 49 {
+		deep[fmt.Sprint("d", i+1)] = fmt.Sprintf("NOT (tags:staff AND (attributes.points < %d OR segment.d%d))", i, i)
+	}
+	storetest.Databases(t, func(t *testing.T, target string) {
+		s := storetest.Open(t, target)
+		importContacts(t, s, scheduler.ContactRecord{Phone: "+393471234501", Attributes: map[string]string{"points": "977"}},
+			scheduler.ContactRecord{Phone: "+393471234502", Attributes: map[string]string{"points": "981"}})
+		want := scheduler.Want{Now: given, Audiences: []scheduler.Reach{reachOf(t, strings.Join(all, " OR "), wide), reachOf(t, "segment.d49", deep)}}
+		stretch, err := s.Range(t.Context(), policy.PersonID{}, 10, want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := map[phone.Number][]bool{}
+		for _, subject := range stretch.Subjects {
+			found[subject.Contact.Phone] = subject.In
+		}
+		if diff := cmp.Diff(map[phone.Number][]bool{"+393471234501": {true, true}, "+393471234502": {false, true}}, found); diff != "" {
+			t.Errorf("found (-want +got):\n%s", diff)
+		}
+	})
 }
