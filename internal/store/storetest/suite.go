@@ -61,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"settle", testSettle},
 		{"marks", testMarks},
 		{"queued rows in order", testQueued},
+		{"plan and explain have the same people", testExplained},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
