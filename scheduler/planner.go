@@ -249,7 +249,7 @@ func (d *Draft) message(subject *Subject) policy.Message {
 	if bound, ok := d.binding[language]; ok {
 		d.body, m.MissingParameter = bound.Append(d.body[:0], subject.Contact)
 	} else if found {
-		m.MissingParameter = "the template's parameters differ from the campaign's"
+		m.MissingParameter = "parameters that differ between the template and the campaign"
 	}
 	return m
 }

@@ -72,7 +72,7 @@ func (l *line) run(ctx context.Context) {
 		if err := l.step(ctx); err != nil && ctx.Err() == nil {
 			l.log.Error("sending waits", "error", err)
 			l.resetFeeds()
-			pause(ctx, time.Second)
+			Sleep(ctx, time.Second)
 		}
 	}
 	l.gating.Wait()
@@ -111,7 +111,7 @@ func (l *line) step(ctx context.Context) error {
 		return err
 	}
 	if wait := l.trouble.wait(time.Now()); wait > 0 {
-		pause(ctx, min(wait, refreshEvery))
+		Sleep(ctx, min(wait, refreshEvery))
 		return nil
 	}
 	f, err := l.nextFeed(ctx)
@@ -119,7 +119,7 @@ func (l *line) step(ctx context.Context) error {
 		return err
 	}
 	if f == nil {
-		pause(ctx, pollPlanning/2)
+		Sleep(ctx, pollPlanning/2)
 		return nil
 	}
 	l.mu.Lock()
@@ -132,7 +132,7 @@ func (l *line) step(ctx context.Context) error {
 	if l.trouble.probing() {
 		if l.flying.Load() > 0 || len(l.gates) > 0 {
 			// The last probe is not back: a network that swallows bytes takes long to say so.
-			pause(ctx, pollEvery/4)
+			Sleep(ctx, pollEvery/4)
 			return nil
 		}
 		n = 1
@@ -195,7 +195,7 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 // room waits until the posters can begin another batch of n rows in time: no more than a batch may wait for them.
 func (l *line) room(ctx context.Context, n int) bool {
 	for l.flying.Load() > 3*maxBatch || len(l.jobs) > n {
-		if !pause(ctx, time.Millisecond) {
+		if !Sleep(ctx, time.Millisecond) {
 			return false
 		}
 	}

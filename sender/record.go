@@ -52,7 +52,7 @@ func (l *line) write(ctx context.Context, group []ended) {
 			l.log.Error("outcomes are given up; their messages will be unknown", "count", len(outcomes))
 			break
 		}
-		pause(ctx, wait)
+		Sleep(ctx, wait)
 	}
 	l.react(ctx, group)
 	for _, e := range group {

@@ -66,7 +66,7 @@ func (s *Sender) Run(ctx context.Context) error {
 			s.log.Error("the lease cannot be taken; nothing is sent", "error", err)
 		}
 		if !held {
-			pause(ctx, leaseRenew)
+			Sleep(ctx, leaseRenew)
 			continue
 		}
 		if taken {
@@ -96,7 +96,7 @@ func (s *Sender) hold(ctx context.Context) {
 func (s *Sender) renew(ctx context.Context) {
 	renewed, settleAt := time.Now(), time.Now().Add(leaseSpan+leaseRenew)
 	for {
-		if !pause(ctx, leaseRenew) {
+		if !Sleep(ctx, leaseRenew) {
 			return
 		}
 		held, _, err := s.o.Leases.Hold(ctx, s.o.NumberID, s.o.Holder, leaseSpan)
@@ -127,8 +127,8 @@ func (s *Sender) settle(ctx context.Context, age time.Duration) {
 	}
 }
 
-// pause waits; it reports false when ctx ended first.
-func pause(ctx context.Context, d time.Duration) bool {
+// Sleep waits; it reports false when ctx ended first.
+func Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {

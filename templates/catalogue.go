@@ -74,7 +74,7 @@ func Check(c Catalogue, m Message) error {
 	have := c.Languages(m.Template)
 	if len(have) == 0 {
 		return &RefusedError{Template: m.Template, Reason: policy.NoTemplate,
-			Why: "Meta does not have a template of this name; create it there, then run permesso templates sync"}
+			Why: "Meta does not have a template of this name; create it there, then run `permesso templates sync`"}
 	}
 	if len(m.Languages) == 0 {
 		return &RefusedError{Template: m.Template, Reason: policy.NoTemplate,

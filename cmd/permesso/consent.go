@@ -37,10 +37,10 @@ func (s *session) consentEventVerb(action policy.Action) *cobra.Command {
 		return s.with(cmd, func(ctx context.Context, a *app.App) error { return s.addConsent(ctx, a, args[0], event, at) })
 	})
 	flags := cmd.Flags()
-	flags.StringVar(&event.Source, "source", "", "how they said so: one of "+strings.Join(policy.Sources(), ", "))
+	flags.StringVar(&event.Source, "source", "", "the `SOURCE`, how they said so: one of "+strings.Join(policy.Sources(), ", "))
 	flags.StringVar(&event.Wording, "wording", "", "the `TEXT` that they were shown or told")
-	flags.StringVar(&event.Evidence, "evidence", "", "where the proof is kept, such as a form's number")
-	flags.StringVar(&at, "at", "", "`WHEN` they said so; absent is now")
+	flags.StringVar(&event.Evidence, "evidence", "", "`WHERE` the proof is kept, such as a form's number")
+	flags.StringVar(&at, "at", "", "the `TIME` at which they said so; absent is now")
 	return cmd
 }
 

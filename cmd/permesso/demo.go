@@ -54,7 +54,7 @@ func (s *session) demo(ctx context.Context, dir string, exit bool) (err error) {
 		}
 	}
 	bar := s.newBar(int64(max(run.Plan.Matched, 1)), "sending")
-	summary, err := d.Follow(ctx, run, bar.run(run.Plan.Matched))
+	summary, err := d.Follow(ctx, run, bar.run(run.Plan.Matched, zoneOf(d.Config)))
 	bar.finish()
 	if err != nil {
 		return err

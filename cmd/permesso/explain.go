@@ -44,6 +44,9 @@ func (s *session) explainVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := s.tellRefusal(ctx, a, args[0]); err != nil {
+				return err
+			}
 			return s.tellExplained(args[0], string(phone), decision, rules, zoneOf(cfg))
 		})
 	})

@@ -127,6 +127,33 @@ func TestEveryFlagIsInTheTable(t *testing.T) {
 	}
 }
 
+// What a flag wants is named in capitals, as in the line that uses it: a bare "string" tells nobody anything.
+func TestEveryFlagNamesWhatItWants(t *testing.T) {
+	s := newSession(strings.NewReader(""), io.Discard, io.Discard, os.LookupEnv)
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			wants, usage := pflag.UnquoteUsage(f)
+			if f.Value.Type() != "bool" && (wants == "" || wants != strings.ToUpper(wants)) {
+				t.Errorf("%s --%s wants a %q: name it in backquotes and capitals in %q", cmd.CommandPath(), f.Name, wants, usage)
+			}
+		})
+		for _, c := range cmd.Commands() {
+			walk(c)
+		}
+	}
+	walk(s.root())
+}
+
+func TestUnbuiltVerbsAreNotThere(t *testing.T) {
+	root := newSession(strings.NewReader(""), io.Discard, io.Discard, os.LookupEnv).root()
+	for path := range unbuilt {
+		if cmd, rest, err := root.Find(strings.Fields(path)); err != nil || len(rest) == 0 {
+			t.Errorf("%s is refused, and there is %s, %v", path, cmd.CommandPath(), err)
+		}
+	}
+}
+
 // lived is a world in which something has happened, so that lists can be narrowed.
 func lived(t *testing.T) (w *world, done, open string) {
 	t.Helper()

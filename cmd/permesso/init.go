@@ -27,11 +27,11 @@ func (s *session) initVerb() *cobra.Command {
 	})
 	flags := cmd.Flags()
 	flags.StringVar(&o.Name, "name", "", "the `NAME` of the business, as people know it")
-	flags.StringVar(&o.Country, "country", "", "its country, two letters: numbers without a country code are read as this country's")
-	flags.StringVar(&o.Timezone, "timezone", "", "its IANA time zone, such as Europe/Rome")
+	flags.StringVar(&o.Country, "country", "", "its `COUNTRY`, two letters: numbers without a country code are read as this country's")
+	flags.StringVar(&o.Timezone, "timezone", "", "its IANA time `ZONE`, such as Europe/Rome")
 	flags.StringVar(&o.AccountID, "account-id", "", "the `ID` of its WhatsApp Business Account")
 	flags.StringVar(&o.NumberID, "number-id", "", "Meta's `ID` of the phone number that sends")
-	flags.StringVar(&o.Database, "database", "", "sqlite:PATH, or postgres://…")
+	flags.StringVar(&o.Database, "database", "", "the `DATABASE`: sqlite:PATH, or postgres://…")
 	flags.BoolVar(&force, "force", false, "replace a configuration that is there")
 	return cmd
 }

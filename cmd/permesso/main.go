@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -33,7 +34,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 func (s *session) run(ctx context.Context, args []string) int {
 	root := s.root()
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := cmp.Or(root.ExecuteContext(ctx), s.late)
 	if err != nil && !s.entered {
 		err = wrongUse("%w", err) // cobra refused the line before any verb began
 	}
@@ -63,6 +64,7 @@ func (s *session) root() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return wrongUse("%w: `%s --help` lists what there is", err, cmd.CommandPath())
 	})
+	s.strictHelp(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.configFile, "config", "config.yaml", "the configuration `FILE`")
 	flags.BoolVar(&s.json, "json", false, "print JSON: one object, or one line for each thing of a list")

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/store"
@@ -48,9 +50,9 @@ func (s *session) migrateVerb() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		all, err := store.Migrations(cmd.Context(), cfg.Database)
-		if err != nil {
-			return err
+		all, newer := store.Migrations(cmd.Context(), cfg.Database)
+		if newer != nil && !errors.Is(newer, store.ErrNewer) {
+			return newer
 		}
 		t := s.table("VERSION", "MIGRATION", "APPLIED")
 		for _, m := range all {
@@ -63,9 +65,9 @@ func (s *session) migrateVerb() *cobra.Command {
 			t.row(number64(m.Version), m.Name, yesNo(m.Applied))
 		}
 		if s.json {
-			return nil
+			return newer
 		}
-		return t.flush()
+		return errors.Join(t.flush(), newer)
 	}))
 	return cmd
 }

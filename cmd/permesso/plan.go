@@ -79,20 +79,40 @@ func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler
 		if err != nil {
 			return err
 		}
-		switch {
-		case s.json:
+		if i > 0 {
+			err = s.say("")
+		}
+		if err = cmp.Or(err, s.tellRefusal(ctx, a, c.ID)); err != nil {
+			return err
+		}
+		if s.json {
 			err = s.object(plan)
-		default:
-			if i > 0 {
-				err = s.print("")
-			}
-			err = cmp.Or(err, s.tellPlan(a.Config, plan))
+		} else {
+			err = s.tellPlan(a.Config, plan)
 		}
 		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// tellRefusal says above what is judged of people that no run would come of it, for the template that they all would get.
+func (s *session) tellRefusal(ctx context.Context, a *app.App, id string) error {
+	refusal, err := a.Refusal(ctx, id)
+	if err != nil || refusal == nil {
+		return err
+	}
+	if s.json {
+		a.Log.Warn("a run would be refused", "campaign", id, "error", refusal)
+		return nil
+	}
+	for line := range strings.SplitSeq(refusal.Error(), "\n") {
+		if err := s.print("%s", s.painted(red, fmt.Sprintf("`permesso run %s` would refuse: %s", id, oneLine(line)))); err != nil {
+			return err
+		}
+	}
+	return s.print("That is as of the last sync: `permesso templates sync` reads Meta's templates anew.\n")
 }
 
 // tellPlan prints a plan for people.
@@ -138,11 +158,6 @@ func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
 	}
 	if err := t.flush(); err != nil {
 		return err
-	}
-	if p.Denied[policy.NoTemplate] > 0 {
-		if err := s.say("`permesso templates list` shows what was last read from Meta; `permesso templates sync` reads it anew."); err != nil {
-			return err
-		}
 	}
 	return s.tellSample(p.Sample, zone)
 }

@@ -60,8 +60,8 @@ func (b *bar) finish() {
 // linesEvery is how often a run says how far it is where there is no terminal.
 const linesEvery = 5 * time.Second
 
-// run shows how far a run is. people is how many the plan matched.
-func (b *bar) run(people int) func(app.Progress) {
+// run shows how far a run is. people is how many the plan matched; zone is the business's, in which the lines are dated.
+func (b *bar) run(people int, zone *time.Location) func(app.Progress) {
 	return func(p app.Progress) {
 		text := runInWords(p)
 		if b.shown != nil {
@@ -78,7 +78,7 @@ func (b *bar) run(people int) func(app.Progress) {
 			return
 		}
 		b.said, b.last = now, text
-		_ = b.s.say("%s: %d of %d decided: %s", now.Format("15:04:05"), p.Total()-p.Waiting(), max(people, p.Total()), text)
+		_ = b.s.say("%s %s: %d of %d decided: %s", now.In(zone).Format("15:04:05"), zone, p.Total()-p.Waiting(), max(people, p.Total()), text)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,9 +19,10 @@ func (s *session) reportVerb() *cobra.Command {
 	var asCSV bool
 	var limit int
 	cmd := s.verb(&cobra.Command{
-		Use:     "report [--run RUN] [--csv]",
-		Short:   "what happened: states and reasons of runs",
-		Long:    "Reports one run, or every run, the newest first. Test runs are reported only by their id.",
+		Use:   "report [--run RUN] [--csv]",
+		Short: "what happened: states and reasons of runs",
+		Long: "Reports one run, or every run, the newest first. Test runs are reported only by their id. In the table SENT counts those\n" +
+			"that were delivered or read since, and DELIVERED those that were read.",
 		Example: "  permesso report --run 20261121-1700-k3f9xa\n  permesso report --csv > runs.csv",
 		Args:    exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
@@ -38,7 +40,7 @@ func (s *session) reportVerb() *cobra.Command {
 			return s.report(ctx, a, runs, asCSV)
 		})
 	})
-	cmd.Flags().StringVar(&id, "run", "", "only this run, with every reason in words")
+	cmd.Flags().StringVar(&id, "run", "", "only this `RUN`, with every reason in words")
 	cmd.Flags().BoolVar(&asCSV, "csv", false, "print CSV, a row for each run")
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most `N` runs")
 	return cmd
@@ -87,21 +89,64 @@ func (s *session) report(ctx context.Context, a *app.App, ids []string, asCSV bo
 	return flush()
 }
 
-// reportTable prints a row for each run.
-func (s *session) reportTable(zone *time.Location) (write func(report.Summary) error, flush func() error) {
-	t := s.table("RUN", "CAMPAIGN", "FIRED AT", "PEOPLE", "DELIVERED", "READ", "FAILED", "SKIPPED", "UNKNOWN", "OPTED OUT", "REPLIED").
-		numbers(3, 4, 5, 6, 7, 8, 9, 10)
-	write = func(r report.Summary) error {
-		n := func(states ...sender.State) string {
-			sum := 0
-			for _, state := range states {
-				sum += r.States[state]
-			}
-			return fmt.Sprint(sum)
+// reportColumns are the counts of a report; those that may be left out are shown when some run has them.
+var reportColumns = []struct {
+	head  string
+	count func(report.Summary) int
+	rare  bool
+}{
+	{"PEOPLE", report.Summary.Total, false},
+	{"QUEUED", inStates(sender.Queued, sender.Sending), true},
+	{"ACCEPTED", inStates(sender.Accepted, sender.Held), true},
+	{"SENT", inStates(sender.Sent, sender.Delivered, sender.Read), false},
+	{"DELIVERED", inStates(sender.Delivered, sender.Read), false},
+	{"READ", inStates(sender.Read), false},
+	{"FAILED", inStates(sender.Failed), false},
+	{"SKIPPED", inStates(sender.Skipped), false},
+	{"UNKNOWN", inStates(sender.Unknown), true},
+	{"CANCELLED", inStates(sender.Cancelled), true},
+	{"EXPIRED", inStates(sender.Expired), true},
+	{"OPTED OUT", func(r report.Summary) int { return r.OptedOut }, false},
+	{"REPLIED", func(r report.Summary) int { return r.Replied }, false},
+}
+
+func inStates(states ...sender.State) func(report.Summary) int {
+	return func(r report.Summary) int {
+		sum := 0
+		for _, state := range states {
+			sum += r.States[state]
 		}
-		t.row(r.Run, r.Campaign, clock(r.FireAt.Time, zone), fmt.Sprint(r.Total()), n(sender.Delivered, sender.Read), n(sender.Read), n(sender.Failed),
-			n(sender.Skipped), n(sender.Unknown), fmt.Sprint(r.OptedOut), fmt.Sprint(r.Replied))
-		return t.err
+		return sum
 	}
-	return write, t.flush
+}
+
+// reportTable prints a row for each run, once all are there: they choose the columns.
+func (s *session) reportTable(zone *time.Location) (write func(report.Summary) error, flush func() error) {
+	var all []report.Summary
+	write = func(r report.Summary) error {
+		all = append(all, r)
+		return nil
+	}
+	flush = func() error {
+		heads := []string{"RUN", "CAMPAIGN", "FIRED AT"}
+		var counts []func(report.Summary) int
+		var numbers []int
+		for _, column := range reportColumns {
+			if column.rare && !slices.ContainsFunc(all, func(r report.Summary) bool { return column.count(r) > 0 }) {
+				continue
+			}
+			numbers = append(numbers, len(heads))
+			heads, counts = append(heads, column.head), append(counts, column.count)
+		}
+		t := s.table(heads...).numbers(numbers...)
+		for _, r := range all {
+			row := []string{r.Run, r.Campaign, clock(r.FireAt.Time, zone)}
+			for _, count := range counts {
+				row = append(row, fmt.Sprint(count(r)))
+			}
+			t.row(row...)
+		}
+		return t.flush()
+	}
+	return write, flush
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/scheduler"
 )
 
@@ -37,7 +38,7 @@ func (s *session) runVerb() *cobra.Command {
 			return s.runCampaign(ctx, a, args[0], app.RunOptions{At: start, Test: test}, detach)
 		})
 	})
-	cmd.Flags().StringVar(&at, "at", "", "the run's start; absent is now")
+	cmd.Flags().StringVar(&at, "at", "", "the run's start, a `TIME`; absent is now")
 	cmd.Flags().BoolVar(&detach, "detach", false, "leave it to a running serve, and print its id")
 	cmd.Flags().BoolVar(&test, "test", false, "only to test_phones: suppression holds; consent, caps and windows do not")
 	return cmd
@@ -68,11 +69,14 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 	return s.carryOn(ctx, a, run)
 }
 
-// carryOn sees a run through in this process and says what became of it.
+// carryOn sees a run through in this process and says what became of it; unless quiet, when the exit code says it.
 func (s *session) carryOn(ctx context.Context, a *app.App, run scheduler.Run) error {
 	bar := s.newBar(int64(max(run.Plan.Matched, 1)), "planning")
-	ended := a.Foreground(ctx, run, bar.run(run.Plan.Matched))
+	listened, ended := a.Foreground(ctx, run, bar.run(run.Plan.Matched, zoneOf(a.Config)))
 	bar.finish()
+	if s.quiet && !s.json {
+		return ended
+	}
 	// The summary is owed however the run ended, also after Ctrl-C.
 	summary, err := a.Store.Summary(context.WithoutCancel(ctx), run.ID)
 	switch {
@@ -80,7 +84,20 @@ func (s *session) carryOn(ctx context.Context, a *app.App, run scheduler.Run) er
 	case s.json:
 		err = s.object(summary)
 	default:
-		err = summary.WriteText(s.out, zoneOf(a.Config))
+		err = errors.Join(summary.WriteText(s.out, zoneOf(a.Config)), s.tellDeaf(summary, listened))
 	}
 	return errors.Join(ended, err)
+}
+
+// tellDeaf says that reports are missing, and stops may come, while nobody listens any more.
+func (s *session) tellDeaf(summary report.Summary, listened bool) error {
+	missing := summary.Unreported()
+	if !listened || missing == 0 {
+		return nil
+	}
+	has := "have"
+	if missing == 1 {
+		has = "has"
+	}
+	return s.say("\n%s %s no report yet: start `permesso serve` to receive them, and the stops that come back.", count(missing, "message"), has)
 }

@@ -79,8 +79,8 @@ func (s *session) runsListVerb() *cobra.Command {
 			return s.tellRuns(a, runs)
 		})
 	})
-	cmd.Flags().StringVar(&id, "campaign", "", "only runs of this campaign")
-	cmd.Flags().StringVar(&state, "state", "", "only runs in this state: "+strings.Join(runStates, ", "))
+	cmd.Flags().StringVar(&id, "campaign", "", "only runs of this `CAMPAIGN`")
+	cmd.Flags().StringVar(&state, "state", "", "only runs in this `STATE`: "+strings.Join(runStates, ", "))
 	cmd.Flags().IntVar(&limit, "limit", 0, "at most `N` runs")
 	return cmd
 }

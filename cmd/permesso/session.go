@@ -33,7 +33,8 @@ type session struct {
 	configFile  string
 	json, quiet bool
 
-	entered bool // a verb has begun: what fails now is no longer a wrong line
+	entered bool  // a verb has begun: what fails now is no longer a wrong line
+	late    error // what cobra would not take: it reports nothing of a request for help
 }
 
 func newSession(in io.Reader, out, errs io.Writer, env func(string) (string, bool)) *session {
@@ -76,6 +77,10 @@ func (s *session) group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Comm
 }
 
 func unknownVerb(cmd *cobra.Command, word string) error {
+	path := cmd.CommandPath() + " " + word
+	if what, ok := unbuilt[strings.TrimPrefix(path, cmd.Root().Name()+" ")]; ok {
+		return wrongUse("`%s`, %s, is not in this version", path, what)
+	}
 	if near := cmd.SuggestionsFor(word); len(near) > 0 {
 		return wrongUse("there is no verb %q; did you mean `%s %s`?", word, cmd.CommandPath(), near[0])
 	}

@@ -60,7 +60,7 @@ func (s *session) suppressAddVerb() *cobra.Command {
 			return s.done(suppressed{string(phone), stop, reason}, "%s is suppressed: scope %s. Nothing that it covers is sent from now on.", phone, stop)
 		})
 	})
-	cmd.Flags().StringVar(&scopeText, "scope", "all", "what to stop: all, kind:marketing, kind:utility or category:ID")
+	cmd.Flags().StringVar(&scopeText, "scope", "all", "the `SCOPE` of the stop: all, kind:marketing, kind:utility or category:ID")
 	cmd.Flags().StringVar(&reason, "reason", "", "`WHY`, in your own words, for the record")
 	return cmd
 }

@@ -150,7 +150,7 @@ func (s *session) templatesShowVerb() *cobra.Command {
 		})
 	})
 	cmd.Flags().StringVar(&preview, "preview", "", "fill it for this `PHONE`")
-	cmd.Flags().StringVar(&id, "campaign", "", "with the parameters of this campaign")
+	cmd.Flags().StringVar(&id, "campaign", "", "with the parameters of this `CAMPAIGN`")
 	return cmd
 }
 

@@ -100,7 +100,7 @@ func (a *App) Kind(campaign string) (policy.Kind, bool) {
 func (a *App) SyncTemplates(ctx context.Context) ([]templates.Template, error) {
 	raws, err := a.Graph.Templates(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the templates from Meta: %w", err)
+		return nil, fmt.Errorf("asking Meta: %w", err)
 	}
 	entries := make([]templates.Entry, 0, len(raws))
 	list := make([]templates.Template, 0, len(raws))

@@ -22,6 +22,7 @@ import (
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/internal/sandbox"
 	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
 )
 
 // Demo is a whole installation that needs nothing but this program: a folder with a configuration and files of invented
@@ -239,7 +240,7 @@ func (d *Demo) follow(ctx context.Context, run scheduler.Run, show func(Progress
 // optOut lets a few of those who still wait write a stop, once a part of the run has left.
 func (d *Demo) optOut(ctx context.Context, run scheduler.Run) error {
 	words := []string{"STOP", "Basta", "cancellami", "Stop, grazie", "unsubscribe", "non scrivetemi più"}
-	for sleep(ctx, 300*time.Millisecond) {
+	for sender.Sleep(ctx, 300*time.Millisecond) {
 		progress, err := d.Store.Progress(ctx, run.ID)
 		if err != nil || progress.Messages()*4 < progress.Total() {
 			continue // not yet, or asked again in a moment

@@ -48,7 +48,7 @@ func AskMeta(ctx context.Context, cfg *config.Config, log *slog.Logger) (Online,
 	raws, err := client.Templates(ctx)
 	if err != nil {
 		// The same token and the same wire fail everything else too: one sentence is enough.
-		return said, fmt.Errorf("asking Meta for the templates of account %s: %w", cfg.Graph.AccountID, err)
+		return said, fmt.Errorf("asking Meta: %w", err)
 	}
 	said.Templates = len(raws)
 	var wrong []error

@@ -17,7 +17,7 @@ func (a *App) MoveRun(ctx context.Context, id string, to scheduler.RunState, act
 	}
 	if to == scheduler.Running && run.State != scheduler.Paused {
 		// A run that waits for approval is not let loose by resuming it.
-		return run, fmt.Errorf("run %s: %w: it is %s, and only a paused run is resumed", id, store.ErrState, run.State)
+		return run, fmt.Errorf("run %s: %w", id, &store.StateError{Why: fmt.Sprintf("it is %s, and only a paused run is resumed", run.State)})
 	}
 	if err := a.Store.MoveRun(ctx, id, to, whyMoved(to, actor, why)); err != nil {
 		return run, err

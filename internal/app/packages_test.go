@@ -13,7 +13,9 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -29,6 +31,9 @@ var longFiles = map[string]string{}
 
 // emptyNames say nothing about what is behind them, in a function or in a directory.
 var emptyNames = []string{"base", "common", "helper", "helpers", "misc", "models", "pkg", "shared", "types", "util", "utils"}
+
+// commandLine is a line to type, in a text that people read.
+var commandLine = regexp.MustCompile(`permesso (?:check|consent|contacts|demo|explain|halt|init|log|migrate|plan|report|resume|runs?|sandbox|schema|serve|suppress|templates)\b(?:[^:]|$)`)
 
 // The top level is the product in its folders; the rest is in internal, docs and dot files.
 var topLevel = []string{
@@ -85,6 +90,45 @@ func TestFilesStayShort(t *testing.T) {
 		if !long[file] {
 			t.Errorf("%s is listed in longFiles and is no longer long: take it off", file)
 		}
+	}
+}
+
+// A command in a sentence stands in backquotes, so that nobody types the words around it. Examples stand on indented lines.
+func TestCommandsStandInBackquotes(t *testing.T) {
+	quoted := 0
+	for _, file := range goFiles(t) {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		set := token.NewFileSet()
+		parsed, err := parser.ParseFile(set, filepath.Join(moduleRoot, file), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatalf("parsing %s: %v", file, err)
+		}
+		ast.Inspect(parsed, func(n ast.Node) bool {
+			literal, ok := n.(*ast.BasicLit)
+			if !ok || literal.Kind != token.STRING {
+				return true
+			}
+			text, err := strconv.Unquote(literal.Value)
+			if err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			for line := range strings.Lines(text) {
+				for _, at := range commandLine.FindAllStringIndex(line, -1) {
+					switch {
+					case at[0] > 0 && line[at[0]-1] == '`':
+						quoted++
+					case !strings.HasPrefix(line, "  "):
+						t.Errorf("%s:%d: put backquotes around the command in %q", file, set.Position(literal.Pos()).Line, strings.TrimSpace(line))
+					}
+				}
+			}
+			return true
+		})
+	}
+	if quoted == 0 {
+		t.Error("no sentence names a command: the test looks past them")
 	}
 }
 

@@ -49,6 +49,20 @@ func (a *App) Plan(ctx context.Context, campaign string, when time.Time) (schedu
 	return run.Plan, err
 }
 
+// Refusal says why a run of the campaign would be refused for its template, as of the last sync: a *templates.RefusedError,
+// or several joined. It is nil when the template can be sent, and when no sync ever was: then nothing is known of it.
+func (a *App) Refusal(ctx context.Context, campaign string) (refusal, err error) {
+	list, synced, err := a.Store.Templates(ctx)
+	if err != nil || synced.IsZero() {
+		return nil, err
+	}
+	c, ok := a.Config.Campaign(campaign)
+	if !ok {
+		return nil, fmt.Errorf("%w: %q; it has %s", ErrNoCampaign, campaign, a.campaignIDs())
+	}
+	return templates.Check(templates.NewCatalogue(list), c.Message), nil
+}
+
 // count is the first pass over everybody: it fills the run's plan, and the kind as which its messages count.
 func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.Catalogue) (scheduler.Run, error) {
 	draft, err := scheduler.NewDraft(run, catalogue, a.Rate(run.NumberID))
@@ -160,18 +174,19 @@ const (
 )
 
 // Foreground carries a stored run to its end in this process: it plans it, sends when no other process holds the number, and
-// takes webhooks when nobody else listens. show is called a few times a second. It returns nil when the run is done, ErrIncomplete
-// with the reason when it was paused, cancelled, interrupted, or waits for more than two minutes. When ctx ends the run is paused.
-func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progress)) error {
+// takes webhooks when nobody else listens. show is called a few times a second. listened tells that the webhooks were taken here,
+// and are taken by nobody now. The error is nil when the run is done, ErrIncomplete with the reason when it was paused,
+// cancelled, interrupted, or waits for more than two minutes. When ctx ends the run is paused.
+func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progress)) (listened bool, err error) {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
 	var parts, ears group
-	if err := a.startForeground(work, listening, stop, run, &parts, &ears); err != nil {
+	if listened, err = a.startForeground(work, listening, stop, run, &parts, &ears); err != nil {
 		stop()
 		stopListening()
-		return errors.Join(err, parts.wait(), ears.wait())
+		return listened, errors.Join(err, parts.wait(), ears.wait())
 	}
-	err := a.watch(ctx, work, run.ID, show)
+	err = a.watch(ctx, work, run.ID, show)
 	if err == nil && ctx.Err() == nil {
 		a.linger(ctx, run.ID, show)
 	}
@@ -186,32 +201,33 @@ func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progr
 		}
 	}
 	stopListening()
-	return errors.Join(err, ears.wait())
+	return listened, errors.Join(err, ears.wait())
 }
 
-func (a *App) startForeground(work, listening context.Context, stop func(), run scheduler.Run, parts, ears *group) error {
+func (a *App) startForeground(work, listening context.Context, stop func(), run scheduler.Run, parts, ears *group) (listened bool, err error) {
 	l, receiver, err := a.webhookListener()
 	switch {
 	case errors.Is(err, errInUse):
 		a.Log.Info("webhooks are taken by another process", "address", a.Config.Listen.Webhook)
 	case err != nil:
-		return err
+		return false, err
 	default:
+		listened = true
 		ears.start(listening, stop, part{"webhook", l.run})
 		ears.start(listening, stop, part{"webhook receiver", receiver.Run})
 	}
 	number := slices.IndexFunc(a.Config.Numbers, func(n config.Number) bool { return n.ID == run.NumberID })
 	if number < 0 {
-		return fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID)
+		return listened, fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID)
 	}
 	parts.start(work, stop, part{"planner", a.planner().Run})
 	parts.start(work, stop, part{"sender", a.sender(a.Config.Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
-	return nil
+	return listened, nil
 }
 
 func (a *App) replayEarly(ctx context.Context) error {
-	for sleep(ctx, tidyEvery) {
+	for sender.Sleep(ctx, tidyEvery) {
 		if err := a.Store.ReplayEarly(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("early statuses cannot be applied", "error", err)
 		}
@@ -233,7 +249,7 @@ func (a *App) interrupt(ctx context.Context, id string) error {
 
 func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) error {
 	countAt := time.Now()
-	for sleep(ctx, watchEvery) {
+	for sender.Sleep(ctx, watchEvery) {
 		if work.Err() != nil {
 			return fmt.Errorf("%w: a part of the program failed", ErrIncomplete)
 		}
@@ -300,7 +316,7 @@ func (a *App) linger(ctx context.Context, id string, show func(Progress)) {
 		if reported != last {
 			quiet, last = time.Now(), reported
 		}
-		if !sleep(ctx, countEvery) {
+		if !sender.Sleep(ctx, countEvery) {
 			return
 		}
 	}
@@ -352,7 +368,7 @@ func (a *App) Carried(ctx context.Context, numberID string) (bool, error) {
 	if err != nil || first.IsZero() {
 		return false, err
 	}
-	for sleep(ctx, 250*time.Millisecond) {
+	for sender.Sleep(ctx, 250*time.Millisecond) {
 		until, err := a.Store.LeaseUntil(ctx, numberID)
 		if err != nil || until.IsZero() || until.After(first) {
 			return err == nil && until.After(first), err
@@ -374,7 +390,7 @@ func (a *App) StopAndWait(ctx context.Context, people []policy.PersonID) {
 		if err == nil && !flying {
 			return
 		}
-		if !sleep(ctx, 10*time.Millisecond) {
+		if !sender.Sleep(ctx, 10*time.Millisecond) {
 			return
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
 )
 
 // Role is one part of the service.
@@ -171,21 +172,9 @@ func (a *App) housekeep(ctx context.Context) error {
 				a.Log.Error("templates cannot be synced", "error", err)
 			}
 		}
-		sleep(ctx, tidyEvery)
+		sender.Sleep(ctx, tidyEvery)
 	}
 	return nil
-}
-
-// sleep waits; it reports false when ctx ended first.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return false
-	case <-timer.C:
-		return true
-	}
 }
 
 // group runs parts and collects their errors; the first failure stops everything.

@@ -169,7 +169,7 @@ func (r *rig) send(b testing.TB, n int) time.Duration {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if err := r.app.Foreground(context.Background(), run, nil); err != nil {
+	if _, err := r.app.Foreground(context.Background(), run, nil); err != nil {
 		b.Fatal(err)
 	}
 	took := time.Since(began)

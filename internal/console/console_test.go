@@ -129,7 +129,7 @@ func TestEmptyPagesSayWhatToDo(t *testing.T) {
 func TestRunPageLinksIntoTheLog(t *testing.T) {
 	html := get(t, optionsOf(aurora()), "/runs/"+liveRun).Body.String()
 	for _, want := range []string{
-		`href="/log?reason=no_consent&amp;run=20261127-1700-k3f9xa"`, `href="/log?run=20261127-1700-k3f9xa&amp;state=failed"`, "no consent on record for this category", "47.8 %",
+		`href="/log?reason=no_consent&amp;run=20261127-1700-k3f9xa"`, `href="/log?run=20261127-1700-k3f9xa&amp;state=failed"`, "no consent on record for this category", "waits for the campaign&#39;s hours, in this person&#39;s time", "24.5 %",
 		"country = &#34;IT&#34; AND segment.rich", "Opted out after it", `href="/?campaign=weekend-offer"`,
 	} {
 		if !strings.Contains(html, want) {

@@ -158,6 +158,9 @@ func aurora() *shop {
 	add(newRun("20261127-1700-k3f9xa", "weekend-offer", scheduler.Running, friday),
 		map[sender.State]int{sender.Queued: 6402, sender.Sending: 4, sender.Accepted: 74, sender.Sent: 612, sender.Delivered: 8344, sender.Read: 3170, sender.Failed: 131, sender.Skipped: 1263},
 		map[policy.Reason]int{policy.NoConsent: 604, policy.Suppressed: 287, policy.FrequencyCap: 219, policy.ConsentExpired: 96, policy.MissingParameter: 41, policy.OptOutReview: 16}, report.Rate{Mean: 78.6, Max: 80})
+	live := s.summaries["20261127-1700-k3f9xa"]
+	live.Reasons[policy.OutsideWindow], live.Waits = 1200, map[policy.Reason]int{policy.OutsideWindow: 1200}
+	s.summaries[live.Run] = live
 	paused := newRun("20261127-1630-w2m8qt", "order-ready", scheduler.Paused, friday.Add(-30*time.Minute))
 	paused.Category, paused.Kind, paused.Manual = "orders", "utility", true
 	paused.Why = "Meta paused the template order_ready for low quality. Edit it, wait for its approval, then `permesso runs resume 20261127-1630-w2m8qt`."

@@ -301,7 +301,7 @@ func (s search) query() url.Values {
 func (c *console) line(l report.Line) lineView {
 	view := lineView{
 		To: l.Phone, Campaign: l.Campaign, Run: l.Run, Test: l.Test, State: deliveryBadge(l.State), Reason: string(l.Reason),
-		Says: report.Sentence(l.Reason), Error: l.Error, Attempts: l.Attempts, Steps: c.steps(l), Details: detailsOf(l),
+		Says: l.Says(), Error: l.Error, Attempts: l.Attempts, Steps: c.steps(l), Details: detailsOf(l),
 	}
 	switch {
 	case l.Phone != "":

@@ -308,7 +308,11 @@ func reasonsOf(summary report.Summary) []share {
 }
 
 func reasonShare(summary report.Summary, reason policy.Reason, count, total int) share {
-	return newShare(string(reason), report.Sentence(reason), "", count, total, url.Values{"run": {summary.Run}, "reason": {string(reason)}})
+	says := report.Sentence(reason)
+	if summary.Waits[reason] == count {
+		says = report.Waiting(reason)
+	}
+	return newShare(string(reason), says, "", count, total, url.Values{"run": {summary.Run}, "reason": {string(reason)}})
 }
 
 func newShare(word, says, tone string, count, total int, query url.Values) share {

@@ -50,10 +50,10 @@ var codes = map[int]meaning{
 	133016: {sender.PauseNumber, 0, "Registered too often", "Meta allows 10 registrations in 72 hours: wait, and never register in a loop."},
 
 	// The template.
-	132000: {sender.PauseTemplate, 0, "Parameter count differs", "The template changed: run permesso templates sync and fit the campaign's parameters."},
-	132001: {sender.PauseTemplate, 0, "Template does not exist", "It is missing in this language or not approved: run permesso templates sync."},
-	132008: {sender.PauseTemplate, 0, "Components differ", "The template changed: run permesso templates sync and fit the campaign's parameters."},
-	132012: {sender.PauseTemplate, 0, "Parameter format differs", "Header type or names of variables changed: run permesso templates sync."},
+	132000: {sender.PauseTemplate, 0, "Parameter count differs", "The template changed: run `permesso templates sync` and fit the campaign's parameters."},
+	132001: {sender.PauseTemplate, 0, "Template does not exist", "It is missing in this language or not approved: run `permesso templates sync`."},
+	132008: {sender.PauseTemplate, 0, "Components differ", "The template changed: run `permesso templates sync` and fit the campaign's parameters."},
+	132012: {sender.PauseTemplate, 0, "Parameter format differs", "Header type or names of variables changed: run `permesso templates sync`."},
 	132015: {sender.PauseTemplate, 0, "Template paused", "Its quality is low: Meta pauses it for hours; change the text or the audience before you resume."},
 	132016: {sender.PauseTemplate, 0, "Template disabled", "It was paused too often and is dead: write another."},
 	132068: {sender.PauseTemplate, 0, "Flow blocked", "Mend the flow in WhatsApp Manager."},

@@ -23,7 +23,8 @@ var (
 	sample = report.Summary{
 		Run: "20261121-1700-k3f9x2", Campaign: "weekend-offer", FireAt: report.Time{Time: fired}, StartedAt: report.Time{Time: fired.Add(time.Second)},
 		States:   map[sender.State]int{sender.Skipped: 48, sender.Delivered: 1200, sender.Queued: 3},
-		Reasons:  map[policy.Reason]int{policy.NoConsent: 40, policy.Suppressed: 8, "brand_new": 1},
+		Reasons:  map[policy.Reason]int{policy.NoConsent: 40, policy.Suppressed: 8, policy.FrequencyCap: 5, policy.InQuietHours: 1, "brand_new": 1},
+		Waits:    map[policy.Reason]int{policy.FrequencyCap: 2, policy.InQuietHours: 1},
 		OptedOut: 2, Replied: 31, Rate: report.Rate{Mean: 78.5, Max: 80},
 	}
 )
@@ -68,7 +69,7 @@ func TestSummaryJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"run":"20261121-1700-k3f9x2","campaign":"weekend-offer","fire_at":"2026-11-21T17:00:00.000000Z","started_at":"2026-11-21T17:00:01.000000Z",` +
-		`"states":{"delivered":1200,"queued":3,"skipped":48},"reasons":{"brand_new":1,"no_consent":40,"suppressed":8},"opted_out":2,"replied":31,"rate":{"mean":78.5,"max":80}}`
+		`"states":{"delivered":1200,"queued":3,"skipped":48},"reasons":{"brand_new":1,"frequency_cap":5,"no_consent":40,"quiet_hours":1,"suppressed":8},"opted_out":2,"replied":31,"rate":{"mean":78.5,"max":80}}`
 	if string(got) != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
@@ -84,16 +85,19 @@ Campaign  weekend-offer
 Due       2026-11-21 18:00:00 +01:00
 Started   2026-11-21 18:00:01 +01:00
 
-STATE       PEOPLE
-queued           3
-delivered     1200
-skipped         48
-total         1251
+STATE          PEOPLE
+queued              3
+delivered        1200
+skipped            48
+total            1251
 
-REASON      PEOPLE
-suppressed       8  this person asked not to be written to, or is on the suppression list
-no_consent      40  no consent on record for this category
-brand_new        1  brand new
+REASON         PEOPLE
+suppressed          8  this person asked not to be written to, or is on the suppression list
+no_consent         40  no consent on record for this category
+quiet_hours         1  waits for the end of the quiet hours where this person is
+frequency_cap       3  this person has had as many messages as the caps allow
+frequency_cap       2  waits until the caps have room for one more
+brand_new           1  brand new
 
 Opted out  2
 Replied    31
@@ -202,6 +206,12 @@ func TestLineTable(t *testing.T) {
 		{Campaign: "weekend-offer", Phone: "+393471234567", State: sender.Skipped, Reason: policy.NoConsent, QueuedAt: report.Time{Time: fired}},
 		{Campaign: "a-name-longer-than-its-column", UserID: "IT.77", State: sender.Delivered, Test: true, QueuedAt: report.Time{Time: fired}, DeliveredAt: report.Time{Time: fired.Add(time.Minute)}, DueAt: report.Time{Time: fired.Add(time.Hour)}},
 		{Campaign: "news", State: sender.Failed, Error: &report.Error{Code: 131026, Title: "Message undeliverable\x1b[31m"}, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.1", State: sender.Failed, Error: &report.Error{Code: 131050, Title: "No marketing", Details: "No marketing."}, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.2", State: sender.Failed, Error: &report.Error{Code: 132015, Title: "Template paused", Details: "For low quality."}, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.3", State: sender.Queued, Reason: policy.FrequencyCap, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.4", State: sender.Unknown, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.5", State: sender.Unknown, Reason: report.Unproven, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.6", State: sender.Held, QueuedAt: report.Time{Time: fired}},
 	} {
 		if err := table.Write(line); err != nil {
 			t.Fatal(err)
@@ -211,6 +221,12 @@ func TestLineTable(t *testing.T) {
 2026-11-21 17:00:00  weekend-offer         +393471234567     skipped    no consent on record for this category
 2026-11-21 17:01:00  a-name-longer-than-its-column (test)  IT.77             delivered
 2026-11-21 17:00:00  news                  (erased)          failed     131026 Message undeliverable [31m
+2026-11-21 17:00:00  news                  IT.1              failed     131050 No marketing
+2026-11-21 17:00:00  news                  IT.2              failed     132015 Template paused: For low quality.
+2026-11-21 17:00:00  news                  IT.3              queued     waits until the caps have room for one more
+2026-11-21 17:00:00  news                  IT.4              unknown    the answer was lost; WhatsApp's own report will tell
+2026-11-21 17:00:00  news                  IT.5              unknown    the answer was lost, and WhatsApp has said nothing of this message since
+2026-11-21 17:00:00  news                  IT.6              held       Meta took it and holds it to assess the template's quality
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("table (-want +got):\n%s", diff)
@@ -237,6 +253,16 @@ func TestEveryReasonHasASentence(t *testing.T) {
 	}
 	if got := report.Sentence(""); got != "" {
 		t.Errorf("no reason says %q", got)
+	}
+}
+
+func TestUnreported(t *testing.T) {
+	all := map[sender.State]int{}
+	for _, state := range sender.States() {
+		all[state] = 1
+	}
+	if got := (report.Summary{States: all}).Unreported(); got != 3 {
+		t.Errorf("of one message in each state %d have no report, want accepted, held and unknown", got)
 	}
 }
 

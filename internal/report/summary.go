@@ -22,6 +22,8 @@ type Summary struct {
 	States     map[sender.State]int `json:"states"`
 	// Reasons are why people got no message, or not yet.
 	Reasons map[policy.Reason]int `json:"reasons"`
+	// Waits are the reasons of those among them who are queued and will still get it.
+	Waits map[policy.Reason]int `json:"-"`
 	// OptedOut counts the people who opted out after this run's message: those who got it (accepted, held, sent, delivered or
 	// read) and whose own stop, or Meta's for them, still holds, came at or after the message left, and came before any
 	// later message of ours to them. So one stop counts for one run.
@@ -33,9 +35,9 @@ type Summary struct {
 
 // Rate is how fast messages left, in messages per second.
 type Rate struct {
-	// Mean is over the whole span from the first second in which a message left to the last, pauses included.
+	// Mean is over the time from the first message to the last, at least a second, pauses included.
 	Mean float64 `json:"mean"`
-	// Max is how many left in the busiest second of the clock.
+	// Max is how many left in the busiest second, of those that begin with a tenth of the clock's second.
 	Max int `json:"max"`
 }
 
@@ -68,6 +70,11 @@ func (p Progress) Messages() int {
 	return n
 }
 
+// Unreported is how many messages WhatsApp has not reported on.
+func (s Summary) Unreported() int {
+	return s.States[sender.Accepted] + s.States[sender.Held] + s.States[sender.Unknown]
+}
+
 // WriteText prints the summary for people: the run, then states, then reasons, aligned. Times are in zone.
 func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	out := &firstError{w: w}
@@ -89,9 +96,9 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	for i, state := range states {
 		names[i] = string(state)
 	}
-	reasons := ordered(s.Reasons, Reasons())
-	for _, reason := range reasons {
-		names = append(names, string(reason))
+	reasons := s.inWords()
+	for _, r := range reasons {
+		names = append(names, string(r.reason))
 	}
 	wide, digits := len("reason"), max(len("people"), len(strconv.Itoa(s.Total())))
 	for _, name := range names {
@@ -105,8 +112,8 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	if len(reasons) > 0 {
 		fmt.Fprintf(out, "\n%-*s  %*s\n", wide, "REASON", digits, "PEOPLE")
 	}
-	for _, reason := range reasons {
-		fmt.Fprintf(out, "%-*s  %*d  %s\n", wide, reason, digits, s.Reasons[reason], Sentence(reason))
+	for _, r := range reasons {
+		fmt.Fprintf(out, "%-*s  %*d  %s\n", wide, r.reason, digits, r.people, r.says)
 	}
 
 	tail := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -116,6 +123,28 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	}
 	out.keep(tail.Flush())
 	return out.err
+}
+
+// counted is a line about the people of one reason.
+type counted struct {
+	reason policy.Reason
+	people int
+	says   string
+}
+
+// inWords tells of each reason who got no message, and then who still waits for theirs.
+func (s Summary) inWords() []counted {
+	var list []counted
+	for _, reason := range ordered(s.Reasons, Reasons()) {
+		waiting := s.Waits[reason]
+		if refused := s.Reasons[reason] - waiting; refused > 0 {
+			list = append(list, counted{reason, refused, Sentence(reason)})
+		}
+		if waiting > 0 {
+			list = append(list, counted{reason, waiting, Waiting(reason)})
+		}
+	}
+	return list
 }
 
 func clock(t Time, zone *time.Location) string {

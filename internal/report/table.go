@@ -70,11 +70,22 @@ func (l Line) Newest() Time {
 // Why says in one sentence why the line is where it is; nothing when all is well.
 func (l Line) Why() string {
 	switch {
-	case l.Error != nil && l.Error.Details != "" && l.Error.Details != l.Error.Title:
+	case l.Error != nil && l.Error.Details != "" && strings.TrimSuffix(l.Error.Details, ".") != strings.TrimSuffix(l.Error.Title, "."):
 		return fmt.Sprintf("%d %s: %s", l.Error.Code, printable(l.Error.Title), printable(l.Error.Details))
 	case l.Error != nil:
 		return fmt.Sprintf("%d %s", l.Error.Code, printable(l.Error.Title))
 	}
+	switch {
+	case l.State == sender.Held:
+		return "Meta took it and holds it to assess the template's quality"
+	case l.State == sender.Unknown && l.Reason == "":
+		return "the answer was lost; WhatsApp's own report will tell"
+	}
+	return l.Says()
+}
+
+// Says is the line's reason in words: of a message that will still go out why it waits, else why there is none.
+func (l Line) Says() string {
 	if l.State == sender.Queued && l.Reason != "" {
 		return Waiting(l.Reason)
 	}

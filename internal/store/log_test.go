@@ -281,6 +281,7 @@ func TestSummary(t *testing.T) {
 		for n, reason := range map[int]policy.Reason{7: policy.NoConsent, 8: policy.NoConsent, 9: policy.OutsideWindow} {
 			set(t, db, run.ID, personOf(t, s, numbers[n]), map[string]any{"state": "skipped", "reason": string(reason)})
 		}
+		set(t, db, run.ID, personOf(t, s, numbers[10]), map[string]any{"reason": string(policy.OutsideWindow)}) // queued, and waits for it
 		set(t, db, run.ID, personOf(t, s, numbers[0]), map[string]any{"replied_at": micros(50)})
 		if _, err := db.ExecContext(t.Context(), "UPDATE runs SET started_at = $1 WHERE run_id = $2", micros(0), run.ID); err != nil {
 			t.Fatal(err)
@@ -315,8 +316,9 @@ func TestSummary(t *testing.T) {
 		want := report.Summary{
 			Run: run.ID, Campaign: "weekend", FireAt: report.Time{Time: given}, StartedAt: report.Time{Time: given},
 			States:   map[sender.State]int{sender.Queued: 2, sender.Delivered: 6, sender.Failed: 1, sender.Skipped: 3},
-			Reasons:  map[policy.Reason]int{policy.NoConsent: 2, policy.OutsideWindow: 1},
-			OptedOut: 2, Replied: 1, Rate: report.Rate{Mean: 2.33, Max: 3},
+			Reasons:  map[policy.Reason]int{policy.NoConsent: 2, policy.OutsideWindow: 2},
+			Waits:    map[policy.Reason]int{policy.OutsideWindow: 1},
+			OptedOut: 2, Replied: 1, Rate: report.Rate{Mean: 2.8, Max: 3},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("summary (-want +got):\n%s", diff)
@@ -330,6 +332,48 @@ func TestSummary(t *testing.T) {
 		}
 		if _, err := s.Summary(t.Context(), "nowhere"); !errors.Is(err, store.ErrNoRun) {
 			t.Errorf("summary of no run: %v", err)
+		}
+	})
+}
+
+// The rate is how fast messages left while they left: neither the second hand of the clock nor the wait for reports slows it.
+func TestRate(t *testing.T) {
+	storetest.Databases(t, func(t *testing.T, target string) {
+		s, db := storetest.Open(t, target), storetest.SQL(t, target)
+		numbers := make([]phone.Number, 200)
+		var records []scheduler.ContactRecord
+		for n := range numbers {
+			numbers[n] = number(n)
+			records = append(records, scheduler.ContactRecord{Phone: numbers[n]})
+		}
+		importContacts(t, s, records...)
+		for _, tt := range []struct {
+			name string
+			at   func(n int) float64 // seconds; below 0 it never left
+			want report.Rate
+		}{
+			{"nobody", func(int) float64 { return -1 }, report.Rate{}},
+			{"one", func(n int) float64 { return float64(-n) }, report.Rate{Mean: 1, Max: 1}},
+			{"all in a moment that the clock's second cuts", func(n int) float64 { return 0.9 + float64(n)/1000 }, report.Rate{Mean: 200, Max: 200}},
+			{"a second and a half at a steady pace", func(n int) float64 { return 0.95 + float64(n)/133 }, report.Rate{Mean: 133, Max: 133}},
+			{"two bursts a second apart", func(n int) float64 { return float64(n % 2) }, report.Rate{Mean: 100, Max: 100}},
+			{"a pause between two halves", func(n int) float64 { return float64(n%100)/128 + 100*float64(n/100) }, report.Rate{Mean: 1.98, Max: 100}},
+		} {
+			t.Run(tt.name, func(t *testing.T) {
+				run := newRun(t, s, tt.name, given, numbers...)
+				for n := range numbers {
+					if at := tt.at(n); at >= 0 {
+						set(t, db, run.ID, personOf(t, s, numbers[n]), map[string]any{"state": "delivered", "sending_at": micros(at), "delivered_at": micros(at + 500)})
+					}
+				}
+				got, err := s.Summary(t.Context(), run.ID)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got.Rate != tt.want {
+					t.Errorf("rate %+v, want %+v", got.Rate, tt.want)
+				}
+			})
 		}
 	})
 }

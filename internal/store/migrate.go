@@ -30,7 +30,8 @@ func Migrate(ctx context.Context, target string) (applied []Migration, err error
 	return s.migrate(ctx)
 }
 
-// Migrations connects to the database and lists every migration, applying none.
+// Migrations connects to the database and lists every migration, applying none. Of a database that is ahead of this
+// program the list is what the program knows, and the error ErrNewer.
 func Migrations(ctx context.Context, target string) (list []Migration, err error) {
 	s, err := connect(ctx, target)
 	if err != nil {
@@ -48,7 +49,8 @@ func Migrations(ctx context.Context, target string) (list []Migration, err error
 	for _, m := range states {
 		list = append(list, Migration{Version: m.Source.Version, Name: m.Source.Path, Applied: m.State == goose.StateApplied})
 	}
-	return list, nil
+	_, _, err = s.versions(ctx, provider)
+	return list, err
 }
 
 func (s *Store) migrator() (*goose.Provider, error) {

@@ -176,6 +176,9 @@ func TestANewerDatabaseIsRefused(t *testing.T) {
 		if s, err := store.Open(t.Context(), target); !errors.Is(err, store.ErrNewer) || s != nil {
 			t.Errorf("opening a newer database: %v, %v; want ErrNewer", s, err)
 		}
+		if list, err := store.Migrations(t.Context(), target); !errors.Is(err, store.ErrNewer) || len(list) == 0 || !list[0].Applied {
+			t.Errorf("the migrations of a newer database: %+v, %v; want those known, and ErrNewer", list, err)
+		}
 		// An older one migrates by itself only where nobody else may be using it.
 		if _, err := db.ExecContext(t.Context(), "UPDATE goose_db_version SET version_id = 0 WHERE version_id = 9999"); err != nil {
 			t.Fatal(err)

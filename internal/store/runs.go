@@ -176,8 +176,17 @@ func (s *Store) selectRuns(ctx context.Context, where string, args ...any) ([]sc
 	return runs, nil
 }
 
-// ErrState says that a run cannot go where it was asked to.
-var ErrState = errors.New("the run is in another state")
+// ErrState says that a run cannot go where it was asked to. It is never printed: a StateError says which run stands where.
+var ErrState = errors.New("the state of the run does not allow it")
+
+// StateError says why a run cannot go where it was asked to. It is an ErrState.
+type StateError struct{ Why string }
+
+// Error is the sentence.
+func (e *StateError) Error() string { return e.Why }
+
+// Is makes it an ErrState.
+func (e *StateError) Is(target error) bool { return target == ErrState }
 
 // MoveRun moves a run to a state, with the reason why. From a state that does not lead there it returns ErrState.
 // Cancelling closes every delivery that still waits.
@@ -214,7 +223,7 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 		return nil
 	}
 	if !row.State.CanBecome(to) {
-		return fmt.Errorf("%w: it is %s and cannot become %s", ErrState, row.State, to)
+		return &StateError{fmt.Sprintf("it is %s and cannot %s", row.State, goes(to))}
 	}
 	var finished any
 	if !to.Open() {
@@ -225,12 +234,23 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 		return err
 	}
 	if !moved {
-		return fmt.Errorf("%w: it changed a moment ago, look again", ErrState)
+		return &StateError{"it changed a moment ago: look again"}
 	}
 	if to == scheduler.RunCancelled {
 		_, err = tx.ExecContext(ctx, "UPDATE deliveries SET state = 'cancelled', reason = 'run_cancelled', changed_at = $2 WHERE run_id = $1 AND state = 'queued'", id, now)
 	}
 	return err
+}
+
+// goes names the way into a state, as an operator would.
+func goes(to scheduler.RunState) string {
+	switch to {
+	case scheduler.Paused, scheduler.RunCancelled:
+		return "be " + string(to)
+	case scheduler.Planning, scheduler.Running:
+		return "be resumed"
+	}
+	return "become " + string(to)
 }
 
 // Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted.

@@ -19,7 +19,7 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 	}
 	summary := report.Summary{
 		Run: run.ID, Campaign: run.CampaignID, FireAt: report.Time{Time: run.FireAt}, StartedAt: report.Time{Time: run.StartedAt}, FinishedAt: report.Time{Time: run.FinishedAt},
-		States: map[sender.State]int{}, Reasons: map[policy.Reason]int{},
+		States: map[sender.State]int{}, Reasons: map[policy.Reason]int{}, Waits: map[policy.Reason]int{},
 	}
 	var counts []struct {
 		State   sender.State  `db:"state"`
@@ -36,6 +36,9 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 		summary.Replied += c.Replied
 		if c.Reason != "" {
 			summary.Reasons[c.Reason] += c.People
+		}
+		if c.Reason != "" && c.State == sender.Queued {
+			summary.Waits[c.Reason] += c.People
 		}
 	}
 	if summary.OptedOut, err = s.optedOut(ctx, runID, at(run.StartedAt)); err != nil {
@@ -86,22 +89,28 @@ func (s *Store) optedOut(ctx context.Context, runID string, started instant) (in
 	}
 }
 
+// rate goes by tenths of a second: seconds of the clock would cut a short run in two, and halve its rate.
 func (s *Store) rate(ctx context.Context, runID string) (report.Rate, error) {
 	var row struct {
-		Messages int64 `db:"messages"`
-		Busiest  int   `db:"busiest"`
-		First    int64 `db:"first_second"`
-		Last     int64 `db:"last_second"`
+		Messages int     `db:"messages"`
+		Busiest  int     `db:"busiest"`
+		First    instant `db:"first_at"`
+		Last     instant `db:"last_at"`
 	}
-	if err := s.read.GetContext(ctx, &row, `SELECT CAST(COALESCE(SUM(x.n), 0) AS BIGINT) AS messages, COALESCE(MAX(x.n), 0) AS busiest,
-		COALESCE(MIN(x.tick), 0) AS first_second, COALESCE(MAX(x.tick), 0) AS last_second FROM
-		(SELECT d.sending_at / 1000000 AS tick, count(*) AS n FROM deliveries d WHERE d.run_id = $1 AND d.sending_at IS NOT NULL GROUP BY d.sending_at / 1000000) AS x`, runID); err != nil {
+	if err := s.read.GetContext(ctx, &row, `SELECT CAST(COALESCE(SUM(x.n), 0) AS BIGINT) AS messages, CAST(COALESCE(MAX(x.busy), 0) AS BIGINT) AS busiest,
+		COALESCE(MIN(x.first_at), 0) AS first_at, COALESCE(MAX(x.last_at), 0) AS last_at FROM
+		(SELECT b.n, b.first_at, b.last_at, SUM(b.n) OVER (ORDER BY b.tick RANGE BETWEEN 9 PRECEDING AND CURRENT ROW) AS busy FROM
+		(SELECT d.sending_at / 100000 AS tick, count(*) AS n, MIN(d.sending_at) AS first_at, MAX(d.sending_at) AS last_at
+		FROM deliveries d WHERE d.run_id = $1 AND d.sending_at IS NOT NULL GROUP BY d.sending_at / 100000) AS b) AS x`, runID); err != nil {
 		return report.Rate{}, fmt.Errorf("measuring the rate of run %s: %w", runID, err)
 	}
-	if row.Messages == 0 {
-		return report.Rate{}, nil
+	const second = 1_000_000
+	span := float64(row.Last-row.First) / second
+	if span < 1 {
+		return report.Rate{Mean: float64(row.Messages), Max: row.Messages}, nil
 	}
-	mean := float64(row.Messages) / float64(row.Last-row.First+1)
+	// A span of n gaps has n+1 messages in it, so that a steady pace would come out above itself.
+	mean := min(float64(row.Messages)/span, float64(row.Busiest))
 	return report.Rate{Mean: math.Round(mean*100) / 100, Max: row.Busiest}, nil
 }
 

@@ -1,0 +1,39 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// unbuilt are the verbs that are promised and that this version does not have: they are refused by name.
+var unbuilt = map[string]string{
+	"keys":           "keys for /api/v1",
+	"doctor":         "a look at the whole installation",
+	"contacts erase": "erasing a person",
+	"consent export": "a person's consents as a file",
+	"consent verify": "the proof that the ledger is whole",
+	"runs approve":   "approving a run",
+}
+
+// strictHelp refuses a word that is no verb also where help is asked for: cobra would print the help of the verb above it.
+func (s *session) strictHelp(root *cobra.Command) {
+	show := root.HelpFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+			s.late = unknownVerb(cmd, words[0])
+			return
+		}
+		show(cmd, args)
+	})
+	root.InitDefaultHelpCmd()
+	for _, help := range root.Commands() {
+		if help.Name() != "help" {
+			continue
+		}
+		run := help.Run
+		help.Run = func(cmd *cobra.Command, args []string) {
+			if about, words, err := root.Find(args); err == nil && about.HasSubCommands() && len(words) > 0 {
+				s.late = unknownVerb(about, words[0])
+				return
+			}
+			run(cmd, args)
+		}
+	}
+}
