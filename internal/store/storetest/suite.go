@@ -59,6 +59,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"leases", testLeases},
 		{"settle", testSettle},
 		{"marks", testMarks},
+		{"former runs", testFormer},
 		{"queued rows in order", testQueued},
 	} {
 		t.Run(group.name, func(t *testing.T) {

@@ -375,22 +375,91 @@ func testSettle(w *world) {
 // testMarks keeps since when schedules were judged.
 func testMarks(w *world) {
 	now := time.Now().UTC().Truncate(time.Microsecond)
-	mark := func(spec string, now, want time.Time) {
+	fridays, later := scheduler.Mark{Spec: "fridays", Since: now}, scheduler.Mark{Spec: "fridays", Since: now.Add(time.Hour)}
+	saturdays := scheduler.Mark{Spec: "saturdays", Since: now.Add(2 * time.Hour)}
+	stands := func(want scheduler.Mark) {
 		w.Helper()
-		if since, err := w.store.Mark(w.ctx, "weekend", spec, now); err != nil || !since.Equal(want) {
-			w.Errorf("Mark = %s, %v; want %s", since, err, want)
+		if marks, err := w.store.Marks(w.ctx); err != nil || marks["weekend"] != want {
+			w.Errorf("the mark is %v, %v; want %v", marks["weekend"], err, want)
 		}
 	}
-	mark("fridays", now, now)
-	mark("fridays", now.Add(time.Hour), now)
-	w.must(w.store.Advance(w.ctx, "weekend", now.Add(30*time.Minute)))
-	w.must(w.store.Advance(w.ctx, "weekend", now.Add(10*time.Minute))) // never back
-	mark("fridays", now.Add(time.Hour), now.Add(30*time.Minute))
-	mark("saturdays", now.Add(2*time.Hour), now.Add(2*time.Hour)) // an edited schedule does not fire for the past
-	w.must(w.store.Advance(w.ctx, "another", now))
-	if since, err := w.store.Mark(w.ctx, "another", "daily", now.Add(time.Minute)); err != nil || !since.Equal(now.Add(time.Minute)) {
-		w.Errorf("another campaign's mark = %s, %v", since, err)
+	move := func(from, to scheduler.Mark, want bool) {
+		w.Helper()
+		if moved, err := w.store.MoveMark(w.ctx, "weekend", from, to); err != nil || moved != want {
+			w.Errorf("MoveMark from %v to %v = %t, %v; want %t", from, to, moved, err, want)
+		}
 	}
+	stands(scheduler.Mark{})
+	move(fridays, later, false) // there is none yet
+	move(scheduler.Mark{}, fridays, true)
+	move(scheduler.Mark{}, saturdays, false) // somebody was first
+	stands(fridays)
+	move(fridays, later, true)
+	move(fridays, saturdays, false) // it stands elsewhere by now
+	move(saturdays, fridays, false)
+	stands(later)
+	move(later, saturdays, true)
+	move(saturdays, fridays, true) // the clock went back
+	stands(fridays)
+	if moved, err := w.store.MoveMark(w.ctx, "another", scheduler.Mark{}, later); err != nil || !moved {
+		w.Errorf("another campaign's mark: %t, %v", moved, err)
+	}
+	stands(fridays)
+
+	var moving sync.WaitGroup
+	var winners atomic.Int32
+	for i := range 8 {
+		moving.Go(func() {
+			moved, err := w.store.MoveMark(w.ctx, "weekend", fridays, scheduler.Mark{Spec: "fridays", Since: now.Add(time.Duration(1+i) * time.Minute)})
+			if err != nil {
+				w.Error(err)
+			}
+			if moved {
+				winners.Add(1)
+			}
+		})
+	}
+	moving.Wait()
+	if n := winners.Load(); n != 1 {
+		w.Errorf("%d of eight moved one mark", n)
+	}
+	if at, err := w.store.Now(w.ctx); err != nil || at.Before(now.Add(-time.Minute)) || at.After(now.Add(time.Hour)) {
+		w.Errorf("the database's clock says %s, %v; it is %s", at, err, now)
+	}
+}
+
+// testFormer reads where the earlier runs of a campaign's schedule stand.
+func testFormer(w *world) {
+	stands := func(occurrence, open string, ended bool) {
+		w.Helper()
+		former, err := w.store.Former(w.ctx, "nightly", occurrence)
+		if err != nil || former.Open != open || former.Ended.IsZero() == ended {
+			w.Errorf("before %s: %+v, %v; want %q open, another ended %t", occurrence, former, err, open, ended)
+		}
+	}
+	create := func(campaign, occurrence string, change ...func(*scheduler.Run)) string {
+		w.Helper()
+		run, _, err := w.store.CreateRun(w.ctx, w.draft(campaign, "offers", append(change, func(r *scheduler.Run) { r.Occurrence = occurrence })...))
+		w.must(err)
+		return run.ID
+	}
+	stands("2026-11-20T18:00", "", false)
+	create("another", "2026-11-19T18:00")
+	create("nightly", "", func(r *scheduler.Run) { r.Manual = true })
+	create("nightly", "", func(r *scheduler.Run) { r.Manual, r.Test = true, true })
+	create("nightly", "2026-11-18T18:00", func(r *scheduler.Run) { r.State, r.Why = scheduler.Missed, "found 3h late" })
+	stands("2026-11-20T18:00", "", false)
+	first := create("nightly", "2026-11-19T18:00")
+	stands("2026-11-20T18:00", first, false)
+	stands("2026-11-19T18:00", "", false) // its own run
+	w.must(w.store.MoveRun(w.ctx, first, scheduler.Paused, "lunch"))
+	stands("2026-11-20T18:00", first, false)
+	w.must(w.store.MoveRun(w.ctx, first, scheduler.RunCancelled, ""))
+	stands("2026-11-20T18:00", "", true)
+	second := create("nightly", "2026-11-20T18:00")
+	stands("2026-11-21T18:00", second, true)
+	w.must(w.store.MoveRun(w.ctx, second, scheduler.Done, ""))
+	stands("2026-11-21T18:00", "", true)
 }
 
 // testQueued reads waiting rows page by page: each once, in order, whatever has moved in between.
