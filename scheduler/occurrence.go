@@ -25,6 +25,17 @@ type Occurrence struct {
 	Note     string    `json:"note,omitempty"`
 }
 
+// NoteInWords says what the clocks do to the wall time of the occurrence; "" when it exists once.
+func (o Occurrence) NoteInWords() string {
+	switch o.Note {
+	case NoteGap:
+		return fmt.Sprintf("the clocks skip %s that day: the first moment after it", o.Local)
+	case NoteOverlap:
+		return fmt.Sprintf("the clocks show %s twice that day: the first of the two", o.Local)
+	}
+	return ""
+}
+
 // lastYear bounds an endless schedule; RFC 3339 cannot write a later one.
 const lastYear = 9999
 
