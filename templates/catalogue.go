@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -66,6 +67,17 @@ func (e *RefusedError) Error() string {
 		return fmt.Sprintf("template %s: %s", e.Template, e.Why)
 	}
 	return fmt.Sprintf("template %s (%s): %s", e.Template, e.Language, e.Why)
+}
+
+// ErrorCode returns the code of the reason.
+func (e *RefusedError) ErrorCode() errcode.Code {
+	switch e.Reason {
+	case policy.NoTemplate:
+		return errcode.NoTemplate
+	case policy.TemplateNotApproved:
+		return errcode.TemplateNotApproved
+	}
+	return errcode.TemplateParameters
 }
 
 // Check reports whether a message can be sent in every one of its languages: Meta has it, it is APPROVED, and its

@@ -107,11 +107,14 @@ const (
 	openWithin = 3 * time.Second
 )
 
+// countedTogether is how many campaigns share one reading of the people.
+const countedTogether = 10
+
 // tellReach counts whom each campaign would reach as of at, once, however often it fires. Without a database it says so.
 func (s *session) tellReach(ctx context.Context, cfg *config.Config, ids []string, at time.Time) (err error) {
-	a, err := s.openThere(ctx, cfg)
-	if err != nil {
-		return s.say("\nWhom they would reach is not counted: %s.", strings.TrimSuffix(oneLine(err.Error()), "."))
+	a, why := s.openThere(ctx, cfg)
+	if a == nil {
+		return s.say("\nWhom they would reach is not counted: %s.", why)
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	until := time.Now().Add(reachWithin)
@@ -119,16 +122,15 @@ func (s *session) tellReach(ctx context.Context, cfg *config.Config, ids []strin
 	defer done()
 	t := s.table("AS OF "+clock(at, zoneOf(cfg)), "AUDIENCE", "WOULD GET IT", "HELD BACK BY CAPS", "").numbers(1, 2, 3)
 	counted := 0
-	for _, id := range ids {
-		plan, remark, err := reach(within, a, id, at)
+	for some := range slices.Chunk(ids, countedTogether) {
+		err := reach(within, a, t, some, at)
 		if err != nil && ctx.Err() == nil && !time.Now().Before(until) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		counted++
-		t.row(id, fmt.Sprint(plan.Matched), fmt.Sprint(plan.Allowed+plan.Deferred), fmt.Sprint(plan.Denied[policy.FrequencyCap]), remark)
+		counted += len(some)
 	}
 	if err := s.print(""); err != nil {
 		return err
@@ -142,39 +144,55 @@ func (s *session) tellReach(ctx context.Context, cfg *config.Config, ids []strin
 	return err
 }
 
-// reach plans one campaign, with a remark where its template stands in the way of everybody.
-func reach(ctx context.Context, a *app.App, id string, at time.Time) (plan scheduler.Plan, remark string, err error) {
-	if plan, err = a.Plan(ctx, id, at); err != nil {
-		return plan, "", err
+// reach plans campaigns, each by itself, with a remark where its template stands in the way of everybody.
+func reach(ctx context.Context, a *app.App, t *table, campaigns []string, at time.Time) error {
+	plans, err := a.PlanEach(ctx, campaigns, at)
+	if err != nil {
+		return err
 	}
-	refusal, err := a.Refusal(ctx, id)
-	switch {
-	case err != nil:
-		return plan, "", err
-	case refusal != nil:
-		remark = fmt.Sprintf("a run would be refused: `permesso plan %s` says why", id)
-	case plan.Denied[policy.NoTemplate] > 0:
-		remark = "its template was never read: `permesso templates sync`"
+	of := map[string]scheduler.Plan{}
+	for _, p := range plans {
+		of[p.Campaign] = p
 	}
-	return plan, remark, nil
+	for _, id := range campaigns {
+		refusal, err := a.Refusal(ctx, id)
+		if err != nil {
+			return err
+		}
+		p, remark := of[id], ""
+		switch {
+		case refusal != nil:
+			remark = fmt.Sprintf("a run would be refused: `permesso plan %s` says why", id)
+		case p.Denied[policy.NoTemplate] > 0:
+			remark = "its template was never read: `permesso templates sync`"
+		}
+		t.row(id, fmt.Sprint(p.Matched), fmt.Sprint(p.Allowed+p.Deferred), fmt.Sprint(p.Denied[policy.FrequencyCap]), remark)
+	}
+	return nil
 }
 
-// openThere opens the installation if there is one. It makes none: a calendar changes nothing.
-func (s *session) openThere(ctx context.Context, cfg *config.Config) (*app.App, error) {
+// openThere opens the installation if there is one, else it says why not. It makes none: a calendar changes nothing.
+func (s *session) openThere(ctx context.Context, cfg *config.Config) (a *app.App, why string) {
 	ctx, done := context.WithTimeout(ctx, openWithin)
 	defer done()
 	if path, file := strings.CutPrefix(cfg.Database, "sqlite:"); file {
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.New("there is no database yet")
+			return nil, "there is no database yet"
 		}
 	} else {
 		steps, err := store.Migrations(ctx, cfg.Database)
 		if err != nil {
-			return nil, err
+			return nil, sentenceOf(err)
 		}
 		if !slices.ContainsFunc(steps, func(m store.Migration) bool { return m.Applied }) {
-			return nil, errors.New("the database is empty")
+			return nil, "the database is empty"
 		}
 	}
-	return app.Open(ctx, cfg, s.logger(slog.LevelWarn))
+	a, err := app.Open(ctx, cfg, s.logger(slog.LevelWarn))
+	if err != nil {
+		return nil, sentenceOf(err)
+	}
+	return a, ""
 }
+
+func sentenceOf(err error) string { return strings.TrimSuffix(oneLine(err.Error()), ".") }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 	"github.com/permesso/permesso/policy"
 )
@@ -62,11 +63,11 @@ func (s *session) addConsent(ctx context.Context, a *app.App, who string, event 
 	}
 	switch {
 	case event.Action == policy.Granted && event.Source == "":
-		return wrongUse("--source is missing: without it the consent could not be proved; one of %s", strings.Join(policy.Sources(), ", "))
+		return misuse(errcode.MissingFlag, "--source is missing: without it the consent could not be proved; one of %s", strings.Join(policy.Sources(), ", "))
 	case event.Action == policy.Granted && strings.TrimSpace(event.Wording) == "":
-		return wrongUse("--wording is missing: without the text that the person agreed to, the consent could not be proved")
+		return misuse(errcode.MissingFlag, "--wording is missing: without the text that the person agreed to, the consent could not be proved")
 	case event.Source != "" && !slices.Contains(policy.Sources(), event.Source):
-		return wrongUse("--source %q is not known%s", event.Source, among(event.Source, policy.Sources()))
+		return misuse(errcode.NoSuchSource, "--source %q is not known%s", event.Source, among(event.Source, policy.Sources()))
 	}
 	now := time.Now()
 	if event.At, err = when("--at", at, zoneOf(a.Config)); err != nil {
@@ -76,7 +77,7 @@ func (s *session) addConsent(ctx context.Context, a *app.App, who string, event 
 		event.At = now
 	}
 	if event.At.After(now) {
-		return wrongUse("--at %s is in the future: a consent counts from the moment the person gave it", at)
+		return misuse(errcode.FutureTime, "--at %s is in the future: a consent counts from the moment the person gave it", at)
 	}
 	if err := a.Store.AddConsent(ctx, phone, event, s.actor()); err != nil {
 		return err

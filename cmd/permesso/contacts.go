@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
@@ -93,7 +94,7 @@ func (s *session) contactsShowVerb() *cobra.Command {
 				return err
 			}
 			if !found || !subject.Person.Known {
-				return errors.New("no contact has this number: `permesso contacts import` adds people")
+				return errNoContact
 			}
 			shown := contactShown{contactLine: lineOf(subject.Contact), Consents: []consentShown{}, Suppressions: []stopShown{}}
 			for _, id := range slices.Sorted(maps.Keys(subject.Person.Consents)) {
@@ -206,7 +207,7 @@ func (s *session) exportCSV(ctx context.Context, a *app.App) error {
 	}
 	w.Flush()
 	if err := errors.Join(err, w.Error()); err != nil {
-		return fmt.Errorf("writing CSV: %w", err)
+		return errcode.With(fmt.Errorf("writing CSV: %w", err), errcode.OutputFailed)
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 )
 
@@ -24,7 +25,7 @@ func (s *session) demoVerb() *cobra.Command {
 	}, func(cmd *cobra.Command, _ []string) error {
 		dir, err := os.MkdirTemp("", "permesso-demo-")
 		if err != nil {
-			return fmt.Errorf("making a folder for the demo: %w", err)
+			return errcode.With(fmt.Errorf("making a folder for the demo: %w", err), errcode.FileUnwritable)
 		}
 		return s.demo(cmd.Context(), dir, exit)
 	})

@@ -15,11 +15,10 @@ import (
 func (s *session) explainVerb() *cobra.Command {
 	var at string
 	cmd := s.verb(&cobra.Command{
-		Use:               "explain CAMPAIGN PHONE [--at TIME]",
-		Short:             "why a person would, or would not, get a campaign: every rule in order",
-		Example:           "  permesso explain weekend-offer +393471234567 --at 2026-12-24T18:00",
-		Args:              exactly("CAMPAIGN", "PHONE"),
-		ValidArgsFunction: s.completeCampaign,
+		Use:     "explain CAMPAIGN PHONE [--at TIME]",
+		Short:   "why a person would, or would not, get a campaign: every rule in order",
+		Example: "  permesso explain weekend-offer +393471234567 --at 2026-12-24T18:00",
+		Args:    exactly("CAMPAIGN", "PHONE"),
 	}, func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {

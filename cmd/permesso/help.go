@@ -16,24 +16,10 @@ var unbuilt = map[string]string{
 func (s *session) strictHelp(root *cobra.Command) {
 	show := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		if words := cmd.Flags().Args(); cmd.HasSubCommands() && len(words) > 0 {
+		if words := cmd.Flags().Args(); cmd.Name() != "help" && cmd.HasSubCommands() && len(words) > 0 {
 			s.late = unknownVerb(cmd, words[0])
 			return
 		}
 		show(cmd, args)
 	})
-	root.InitDefaultHelpCmd()
-	for _, help := range root.Commands() {
-		if help.Name() != "help" {
-			continue
-		}
-		run := help.Run
-		help.Run = func(cmd *cobra.Command, args []string) {
-			if about, words, err := root.Find(args); err == nil && about.HasSubCommands() && len(words) > 0 {
-				s.late = unknownVerb(about, words[0])
-				return
-			}
-			run(cmd, args)
-		}
-	}
 }

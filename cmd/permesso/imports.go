@@ -14,6 +14,7 @@ import (
 
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 	"github.com/permesso/permesso/internal/store"
 )
@@ -61,17 +62,17 @@ func (s *session) importFile(cmd *cobra.Command, kind imported, path string, f i
 	file, err := os.Open(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return wrongUse("there is no file %s", path)
+		return misuse(errcode.FileMissing, "there is no file %s", path)
 	case err != nil:
-		return fmt.Errorf("opening the file: %w", err)
+		return errcode.With(fmt.Errorf("opening the file: %w", err), errcode.FileUnreadable)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	stat, err := file.Stat()
 	if err != nil {
-		return fmt.Errorf("opening the file: %w", err)
+		return errcode.With(fmt.Errorf("opening the file: %w", err), errcode.FileUnreadable)
 	}
 	if stat.IsDir() {
-		return wrongUse("%s is a folder: name the file in it", path)
+		return misuse(errcode.FileIsFolder, "%s is a folder: name the file in it", path)
 	}
 	bar := s.bytesBar(filepath.Base(path), stat.Size())
 	o := imports.Options{
@@ -114,22 +115,26 @@ func afterRows(path string, r imports.Result, err error) error {
 
 // importResult is what an import prints as JSON.
 type importResult struct {
-	Rows         int            `json:"rows"`
-	Added        int            `json:"added"`
-	Changed      int            `json:"changed"`
-	Unchanged    int            `json:"unchanged"`
-	Repeated     int            `json:"repeated"`
-	Rejected     int            `json:"rejected"`
-	ByReason     map[string]int `json:"by_reason"`
-	RejectedFile string         `json:"rejected_file"`
-	Warnings     []string       `json:"warnings,omitempty"`
-	DryRun       bool           `json:"dry_run,omitempty"`
+	Rows         int                  `json:"rows"`
+	Added        int                  `json:"added"`
+	Changed      int                  `json:"changed"`
+	Unchanged    int                  `json:"unchanged"`
+	Repeated     int                  `json:"repeated"`
+	Rejected     int                  `json:"rejected"`
+	ByReason     map[string]int       `json:"by_reason"`
+	ByCode       map[errcode.Code]int `json:"by_code"`
+	RejectedFile string               `json:"rejected_file"`
+	Warnings     []string             `json:"warnings,omitempty"`
+	DryRun       bool                 `json:"dry_run,omitempty"`
 }
 
 func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
 	if s.json {
 		out := importResult{
-			r.Rows, r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Repeated, r.Rejected, r.ByReason, r.RejectedFile, r.Warnings, dryRun,
+			r.Rows, r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Repeated, r.Rejected, r.ByReason, map[errcode.Code]int{}, r.RejectedFile, r.Warnings, dryRun,
+		}
+		for reason, n := range r.ByReason {
+			out.ByCode[imports.Code(reason)] += n
 		}
 		if out.ByReason == nil {
 			out.ByReason = map[string]int{}
@@ -162,7 +167,7 @@ func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
 	shown := map[string]int{}
 	for _, p := range r.Problems {
 		shown[p.Reason]++
-		t.row(fmt.Sprint(p.Line), p.Column, p.Value, p.Reason)
+		t.row(fmt.Sprint(p.Line), p.Column, p.Value, fmt.Sprintf("%s [%s]", p.Reason, imports.Code(p.Reason)))
 		if more := r.ByReason[p.Reason] - shown[p.Reason]; more > 0 && shown[p.Reason] == problemsOfEach {
 			t.row("", "", "", fmt.Sprintf("(and %d more like this)", more))
 		}

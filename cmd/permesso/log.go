@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/sender"
@@ -65,10 +66,10 @@ func (f logFlags) filter(ctx context.Context, a *app.App) (report.Filter, error)
 		return filter, err
 	}
 	if states := words(sender.States()); f.state != "" && !slices.Contains(states, f.state) {
-		return filter, wrongUse("--state %q is no state%s", f.state, among(f.state, states))
+		return filter, misuse(errcode.NoSuchState, "--state %q is no state%s", f.state, among(f.state, states))
 	}
 	if reasons := words(report.Reasons()); f.reason != "" && !slices.Contains(reasons, f.reason) {
-		return filter, wrongUse("--reason %q is no reason%s", f.reason, among(f.reason, reasons))
+		return filter, misuse(errcode.NoSuchReason, "--reason %q is no reason%s", f.reason, among(f.reason, reasons))
 	}
 	if f.phone != "" {
 		phone, _, err := anyNumber(a.Config, f.phone)

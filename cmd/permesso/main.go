@@ -5,9 +5,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // a static binary finds every zone on machines without a zone database
 
@@ -36,7 +38,8 @@ func (s *session) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	err := cmp.Or(root.ExecuteContext(ctx), s.late)
 	if err != nil && !s.entered {
-		err = wrongUse("%w", err) // cobra refused the line before any verb began
+		err = misread(err)
+		s.json = s.json || slices.Contains(args, "--json") // the flag may stand behind the mistake
 	}
 	s.complain(err)
 	return exitCode(err)
@@ -52,22 +55,24 @@ func (s *session) root() *cobra.Command {
 		Example: "  permesso init && permesso check\n  permesso plan weekend-offer\n  permesso explain weekend-offer +393471234567\n  permesso serve",
 		Version: version().String(),
 	},
-		s.initVerb(), s.checkVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.templatesVerb(),
+		s.initVerb(), s.checkVerb(), s.schemaVerb(), s.configVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.templatesVerb(),
 		s.planVerb(), s.runVerb(), s.runsVerb(), s.haltVerb(), s.resumeVerb(), s.explainVerb(), s.logVerb(), s.reportVerb(),
 		s.demoVerb(), s.versionVerb(), s.sandboxVerb(),
 	)
+	root.SetHelpCommand(s.helpVerb())
 	root.SetIn(s.in)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetVersionTemplate("permesso {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return wrongUse("%w: `%s --help` lists what there is", err, cmd.CommandPath())
+		return misread(fmt.Errorf("%w: `%s --help` lists what there is", err, cmd.CommandPath()))
 	})
 	s.strictHelp(root)
 	flags := root.PersistentFlags()
 	flags.StringVar(&s.configFile, "config", "config.yaml", "the configuration `FILE`")
 	flags.BoolVar(&s.json, "json", false, "print JSON: one object, or one line for each thing of a list")
 	flags.BoolVar(&s.quiet, "quiet", false, "print what was asked for and errors, nothing else")
+	s.addCompletions(root)
 	return root
 }

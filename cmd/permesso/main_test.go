@@ -89,12 +89,12 @@ func TestExitCodes(t *testing.T) {
 		{w, "contacts import " + w.path("none.csv"), 2, "there is no file"},
 		{w, "contacts import " + w.dir, 2, "is a folder"},
 		{dry, "run weekend-offer --test --at 2026-13-01", 2, "is no time"},
-		{broken, "check", 3, "2 mistakes"},
+		{broken, "check", 3, "2 mistakes in the configuration; nothing was done [invalid_configuration]"},
 		{broken, "plan", 3, `did you mean "business"`},
-		{w, "contacts import --strict " + bad, 4, "1 of 2 rows were rejected"},
+		{w, "contacts import --strict " + bad, 4, "1 of 2 rows were rejected [rows_rejected]"},
 		{dry, "run weekend-offer", 4, "dry_run is true"},
 		{w, "run later-offer", 4, "permesso serve"},
-		{w, "run winter", 5, "only APPROVED is sent"},
+		{w, "run winter", 5, "only APPROVED is sent [template_not_approved]"},
 		{w, "check --online", 5, "winter_preview"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -118,7 +118,7 @@ func TestExitCodes(t *testing.T) {
 	}
 	ctx, interrupt := context.WithCancel(t.Context())
 	interrupt()
-	if a := w.runContext(ctx, "contacts", "import", w.path("contacts.csv")); a.code != 4 || !strings.Contains(a.err, "interrupted") {
+	if a := w.runContext(ctx, "contacts", "import", w.path("contacts.csv")); a.code != 4 || !strings.HasSuffix(a.err, "interrupted after 0 rows; importing the file again does no harm [interrupted]\n") {
 		t.Errorf("an interrupted import: exit %d, %s", a.code, a.err)
 	}
 	if code := exitCode(errors.Join(app.ErrNoTestPhones)); code != 2 {
@@ -132,7 +132,7 @@ func TestWithoutAConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := w.run("plan")
-	if a.code != 3 || !strings.Contains(a.err, "`permesso init` writes one") || strings.Count(a.err, "\n") != 1 {
+	if a.code != 3 || !strings.Contains(a.err, "`permesso init` writes one, --config names another [configuration_missing]\n") || strings.Count(a.err, "\n") != 1 {
 		t.Errorf("exit %d: %s", a.code, a.err)
 	}
 	w.must("init", "--name", "Bottega Blu")
@@ -182,7 +182,7 @@ func TestRejectedRowsAreExplainedAndKept(t *testing.T) {
 	}
 	path := w.write("mixed.csv", text.String())
 	out := w.must("contacts", "import", path)
-	for _, part := range []string{"1 added", "12 rejected", "letters", "and 2 more like this", "mixed.csv.rejected.csv"} {
+	for _, part := range []string{"1 added", "12 rejected", "letters", "[phone_letters]", "and 2 more like this", "mixed.csv.rejected.csv"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("no %q in\n%s", part, out)
 		}

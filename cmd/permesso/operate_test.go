@@ -23,13 +23,13 @@ func TestOperatorsHands(t *testing.T) {
 	if out := w.must("runs", "resume", id, "--detach"); !strings.Contains(out, "permesso serve") {
 		t.Errorf("resume: %s", out)
 	}
-	if a := w.run("runs", "resume", id, "--detach"); a.code != 1 || !strings.Contains(a.err, "only a paused run") {
+	if a := w.run("runs", "resume", id, "--detach"); a.code != 1 || !strings.Contains(a.err, "only a paused run is resumed [wrong_run_state]\n") {
 		t.Errorf("resume of what is not paused: %d %s", a.code, a.err)
 	}
 	if held := w.object("halt", "--reason", "fire drill"); held["runs"] != 1.0 || held["halted"] != true {
 		t.Errorf("halt: %v", held)
 	}
-	if a := w.run("run", "order-ready"); a.code != 5 || !strings.Contains(a.err, "fire drill") {
+	if a := w.run("run", "order-ready"); a.code != 5 || !strings.Contains(a.err, "(fire drill) [halted]\n") {
 		t.Errorf("a run while halted: %d %s", a.code, a.err)
 	}
 	if free := w.object("resume"); free["halted"] != false || free["runs"] != 1.0 {
@@ -74,7 +74,7 @@ func TestStopsAndWhoMayLiftThem(t *testing.T) {
 	if a := <-served; a.code != 0 {
 		t.Errorf("serve ended with %d: %s", a.code, a.err)
 	}
-	if a := w.run("suppress", "remove", phoneOf(9), "--reason", "please"); a.code != 1 || !strings.Contains(a.err, "came from the person") {
+	if a := w.run("suppress", "remove", phoneOf(9), "--reason", "please"); a.code != 1 || !strings.Contains(a.err, "came from the person") || !strings.HasSuffix(a.err, "[persons_own_stop]\n") {
 		t.Errorf("lifting a person's own stop: %d %s%s", a.code, a.out, a.err)
 	}
 	if e := w.object("explain", "weekend-offer", phoneOf(20)); e["verdict"] != "allow" {
@@ -105,7 +105,7 @@ func TestOneServeToAFile(t *testing.T) {
 	w := filled(t)
 	ctx, stop := context.WithCancel(t.Context())
 	served := serving(t, w, ctx)
-	if a := w.run("serve", "--only", "sender"); a.code != 5 || !strings.Contains(a.err, "PostgreSQL") {
+	if a := w.run("serve", "--only", "sender"); a.code != 5 || !strings.Contains(a.err, "use PostgreSQL for more [second_serve]\n") {
 		t.Errorf("a second serve: %d %s", a.code, a.err)
 	}
 	id := strings.TrimSpace(w.must("run", "order-ready", "--detach"))
@@ -133,7 +133,7 @@ func TestInterruptPausesTheRun(t *testing.T) {
 		interrupt()
 	}()
 	a := w.runContext(ctx, "run", "order-ready", "--json")
-	if a.code != 4 || !strings.Contains(a.err, "permesso runs resume") {
+	if a.code != 4 || !strings.Contains(a.err, "permesso runs resume") || !strings.Contains(a.err, `"code":"run_interrupted"`) {
 		t.Fatalf("exit %d\n%s%s", a.code, a.out, a.err)
 	}
 	summary := objects(t, a.out)

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // object prints one thing as JSON.
@@ -14,7 +16,7 @@ func (s *session) object(v any) error {
 	encoder := json.NewEncoder(s.out)
 	encoder.SetEscapeHTML(false)
 	if err := encoder.Encode(v); err != nil {
-		return fmt.Errorf("printing JSON: %w", err)
+		return errcode.With(fmt.Errorf("printing JSON: %w", err), errcode.OutputFailed)
 	}
 	return nil
 }
@@ -38,7 +40,7 @@ func (s *session) say(format string, args ...any) error {
 // print prints what was asked for.
 func (s *session) print(format string, args ...any) error {
 	if _, err := fmt.Fprintf(s.out, format+"\n", args...); err != nil {
-		return fmt.Errorf("printing: %w", err)
+		return errcode.With(fmt.Errorf("printing: %w", err), errcode.OutputFailed)
 	}
 	return nil
 }
@@ -142,7 +144,7 @@ func (t *table) print(row []string) {
 		line.WriteString(cell)
 	}
 	if _, err := fmt.Fprintln(t.w, strings.TrimRight(line.String(), " ")); err != nil {
-		t.err = fmt.Errorf("printing a table: %w", err)
+		t.err = errcode.With(fmt.Errorf("printing a table: %w", err), errcode.OutputFailed)
 	}
 }
 

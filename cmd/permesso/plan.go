@@ -13,6 +13,7 @@ import (
 
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
@@ -27,9 +28,8 @@ func (s *session) planVerb() *cobra.Command {
 		Long: "Judges everybody as a run would, and counts. Without CAMPAIGN it plans each by itself. With --next it lists when campaigns\n" +
 			"fire instead, and what they collide with, and needs no contacts, templates or network: where there is a database it\n" +
 			"also counts whom each would reach as of now. --at may be past.",
-		Example:           "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d\n  permesso plan --next 90d --ics > campaigns.ics",
-		Args:              atMostCampaign,
-		ValidArgsFunction: s.completeCampaign,
+		Example: "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d\n  permesso plan --next 90d --ics > campaigns.ics",
+		Args:    atMostCampaign,
 	}, func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {
@@ -54,7 +54,7 @@ func (s *session) planVerb() *cobra.Command {
 			return s.planNext(cmd.Context(), cfg, campaigns, start, next, ics)
 		}
 		if ics {
-			return wrongUse("--ics is a form of --next: `permesso plan --next 90d --ics`")
+			return misuse(errcode.MissingFlag, "--ics is a form of --next: `permesso plan --next 90d --ics`")
 		}
 		return s.withConfig(cmd, cfg, logProblems, func(ctx context.Context, a *app.App) error {
 			return s.planAll(ctx, a, campaigns, start)
@@ -68,7 +68,7 @@ func (s *session) planVerb() *cobra.Command {
 
 func atMostCampaign(_ *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return wrongUse("%q is one argument too many: name one campaign, or none for all", args[1])
+		return misuse(errcode.SurplusArgument, "%q is one argument too many: name one campaign, or none for all", args[1])
 	}
 	return nil
 }
@@ -216,10 +216,10 @@ func inOrder(counts map[policy.Reason]int) []policy.Reason {
 func (s *session) planNext(ctx context.Context, cfg *config.Config, campaigns []scheduler.Campaign, at time.Time, text string, ics bool) error {
 	length, err := span(text)
 	if err != nil {
-		return wrongUse("--next %w", err)
+		return misuse(errcode.InvalidSpan, "--next %w", err)
 	}
 	if ics && s.json {
-		return wrongUse("--ics and --json are two forms of one list: choose one")
+		return misuse(errcode.ConflictingFlags, "--ics and --json are two forms of one list: choose one")
 	}
 	if ics {
 		return s.writeFeed(cfg, campaigns, at, at.Add(length))

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/sender"
 )
@@ -27,7 +28,7 @@ func (s *session) reportVerb() *cobra.Command {
 		Args:    exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
 		if asCSV && s.json {
-			return wrongUse("--csv and --json are two formats: choose one")
+			return misuse(errcode.ConflictingFlags, "--csv and --json are two formats: choose one")
 		}
 		if err := checkLimit(limit); err != nil {
 			return err

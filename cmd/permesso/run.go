@@ -19,9 +19,8 @@ func (s *session) runVerb() *cobra.Command {
 		Short: "send a campaign once, now",
 		Long: "Makes one run of the campaign and sees it through: it sends by itself unless another process does, and takes webhooks\n" +
 			"unless another process listens. What waits for more than two minutes is left to serve (exit 4). Ctrl-C pauses the run.",
-		Example:           "  permesso run weekend-offer --test\n  permesso run weekend-offer --detach",
-		Args:              exactly("CAMPAIGN"),
-		ValidArgsFunction: s.completeCampaign,
+		Example: "  permesso run weekend-offer --test\n  permesso run weekend-offer --detach",
+		Args:    exactly("CAMPAIGN"),
 	}, func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
 		if err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -89,14 +90,14 @@ var runStates = []string{"planning", "waiting", "running", "paused", "done", "ca
 
 func runListFlags(state string, limit int) error {
 	if state != "" && !slices.Contains(runStates, state) {
-		return wrongUse("--state %q is no state of a run%s", state, among(state, runStates))
+		return misuse(errcode.NoSuchState, "--state %q is no state of a run%s", state, among(state, runStates))
 	}
 	return checkLimit(limit)
 }
 
 func checkLimit(limit int) error {
 	if limit < 0 {
-		return wrongUse("--limit %d: write a number above 0, or leave it out for every line", limit)
+		return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/sandbox"
 )
 
@@ -70,21 +71,21 @@ func (s *session) sandbox(ctx context.Context, f sandboxFlags) (err error) {
 	if f.ledger != "" {
 		file, failure := os.OpenFile(f.ledger, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 		if failure != nil {
-			return fmt.Errorf("opening the ledger: %w", failure)
+			return errcode.With(fmt.Errorf("opening the ledger: %w", failure), errcode.FileUnwritable)
 		}
 		defer func() { err = errors.Join(err, file.Close()) }()
 		o.Ledger = file
 	}
 	server, err := sandbox.New(o)
 	if err != nil {
-		return wrongUse("%w", err)
+		return misuse(errcode.InvalidFlagValue, "%w", err)
 	}
 	socket, err := net.Listen("tcp", f.listen)
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("%s is in use: stop the other program, or give --listen another address", f.listen)
+		return errcode.With(fmt.Errorf("%s is in use: stop the other program, or give --listen another address", f.listen), errcode.AddressInUse)
 	case err != nil:
-		return fmt.Errorf("--listen %s: %w", f.listen, err)
+		return errcode.With(fmt.Errorf("--listen %s: %w", f.listen, err), errcode.AddressUnusable)
 	}
 	base := "http://" + socket.Addr().String()
 	if err := s.done(map[string]string{"base_url": base, "account_id": o.AccountID},
@@ -117,11 +118,11 @@ func (s *session) sandboxOptions(f sandboxFlags) (sandbox.Options, error) {
 	}
 	text, err := os.ReadFile(f.templates)
 	if err != nil {
-		return o, wrongUse("--templates: %w", err)
+		return o, misuse(errcode.FileMissing, "--templates: %w", err)
 	}
 	o.Templates = nil
 	if err := json.Unmarshal(text, &o.Templates); err != nil {
-		return o, wrongUse("--templates %s is no JSON list of templates: %w", f.templates, err)
+		return o, misuse(errcode.FileNotJSON, "--templates %s is no JSON list of templates: %w", f.templates, err)
 	}
 	return o, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 func (s *session) serveVerb() *cobra.Command {
@@ -23,7 +24,7 @@ func (s *session) serveVerb() *cobra.Command {
 	}, func(cmd *cobra.Command, _ []string) error {
 		roles, err := app.ParseRoles(only)
 		if err != nil {
-			return wrongUse("%w", err)
+			return misuse(errcode.NoSuchRole, "%w", err)
 		}
 		cfg, err := s.config()
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 )
@@ -27,6 +28,7 @@ type session struct {
 	out, err io.Writer
 	env      func(string) (string, bool)
 	terminal bool // out is one
+	answers  bool // in is one as well: somebody can be asked
 	colour   bool
 	logText  bool // err is a terminal
 
@@ -39,6 +41,7 @@ type session struct {
 
 func newSession(in io.Reader, out, errs io.Writer, env func(string) (string, bool)) *session {
 	s := &session{in: in, out: out, err: errs, env: env, terminal: isTerminal(out), logText: isTerminal(errs)}
+	s.answers = s.terminal && isTerminal(in)
 	noColour, _ := env("NO_COLOR")
 	dumb, _ := env("TERM")
 	s.colour = s.terminal && noColour == "" && dumb != "dumb"
@@ -72,19 +75,19 @@ func (s *session) group(cmd *cobra.Command, verbs ...*cobra.Command) *cobra.Comm
 		if !cmd.HasParent() {
 			return cmd.Help()
 		}
-		return wrongUse("%s wants a verb: %s", cmd.CommandPath(), verbNames(cmd))
+		return misuse(errcode.MissingVerb, "%s wants a verb: %s", cmd.CommandPath(), verbNames(cmd))
 	})
 }
 
 func unknownVerb(cmd *cobra.Command, word string) error {
 	path := cmd.CommandPath() + " " + word
 	if what, ok := unbuilt[strings.TrimPrefix(path, cmd.Root().Name()+" ")]; ok {
-		return wrongUse("`%s`, %s, is not in this version", path, what)
+		return misuse(errcode.UnknownVerb, "`%s`, %s, is not in this version", path, what)
 	}
 	if near := cmd.SuggestionsFor(word); len(near) > 0 {
-		return wrongUse("there is no verb %q; did you mean `%s %s`?", word, cmd.CommandPath(), near[0])
+		return misuse(errcode.UnknownVerb, "there is no verb %q; did you mean `%s %s`?", word, cmd.CommandPath(), near[0])
 	}
-	return wrongUse("there is no verb %q; `%s` has %s", word, cmd.CommandPath(), verbNames(cmd))
+	return misuse(errcode.UnknownVerb, "there is no verb %q; `%s` has %s", word, cmd.CommandPath(), verbNames(cmd))
 }
 
 func verbNames(cmd *cobra.Command) string {
@@ -102,9 +105,9 @@ func exactly(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) < len(names):
-			return wrongUse("%s is missing: `%s`", names[len(args)], cmd.UseLine())
+			return misuse(errcode.MissingArgument, "%s is missing: `%s`", names[len(args)], cmd.UseLine())
 		case len(args) > len(names):
-			return wrongUse("%q is one argument too many: `%s`", args[len(names)], cmd.UseLine())
+			return misuse(errcode.SurplusArgument, "%q is one argument too many: `%s`", args[len(names)], cmd.UseLine())
 		}
 		return nil
 	}
@@ -114,7 +117,7 @@ func exactly(names ...string) cobra.PositionalArgs {
 func (s *session) config() (*config.Config, error) {
 	cfg, err := config.Load(s.configFile, s.env)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &noConfig{fmt.Sprintf("there is no configuration at %s: `permesso init` writes one, --config names another", s.configFile)}
+		return nil, &noConfig{fmt.Sprintf("there is no configuration at %s: `permesso init` writes one, --config names another", s.configFile), errcode.ConfigurationMissing}
 	}
 	if err == nil {
 		return cfg, nil
@@ -122,14 +125,20 @@ func (s *session) config() (*config.Config, error) {
 	if _, ok := errors.AsType[*config.Problems](err); ok {
 		return nil, err
 	}
-	return nil, &noConfig{err.Error()}
+	return nil, &noConfig{err.Error(), errcode.ConfigurationUnreadable}
 }
 
 // noConfig says that the configuration could not be read at all.
-type noConfig struct{ why string }
+type noConfig struct {
+	why  string
+	code errcode.Code
+}
 
 // Error says why.
 func (e *noConfig) Error() string { return e.why }
+
+// ErrorCode returns its code.
+func (e *noConfig) ErrorCode() errcode.Code { return e.code }
 
 // logger writes to stderr: text on a terminal, else JSON.
 func (s *session) logger(level slog.Level) *slog.Logger {
@@ -171,7 +180,7 @@ func campaign(cfg *config.Config, id string) error {
 	for i, c := range cfg.Campaigns {
 		ids[i] = c.ID
 	}
-	return wrongUse("there is no campaign %q in %s%s", id, cfg.File, among(id, ids))
+	return misuse(errcode.NoSuchCampaign, "there is no campaign %q in %s%s", id, cfg.File, among(id, ids))
 }
 
 // category checks that the configuration has the category.
@@ -179,14 +188,14 @@ func category(cfg *config.Config, id string) error {
 	if _, ok := cfg.Rules.Categories[id]; ok {
 		return nil
 	}
-	return wrongUse("there is no category %q in %s%s", id, cfg.File, among(id, categoryIDs(cfg)))
+	return misuse(errcode.NoSuchCategory, "there is no category %q in %s%s", id, cfg.File, among(id, categoryIDs(cfg)))
 }
 
 // number reads a phone number as people write it.
 func number(cfg *config.Config, text string) (phone.Number, error) {
 	n, err := phone.Parse(text, cfg.Business.Country)
 	if err != nil {
-		return "", wrongUse("PHONE: %w", err)
+		return "", &usageError{fmt.Errorf("PHONE: %w", err)}
 	}
 	return n, nil
 }
@@ -207,7 +216,7 @@ func anyNumber(cfg *config.Config, text string) (n phone.Number, planned bool, e
 func scope(cfg *config.Config, text string) (policy.Scope, error) {
 	sc, err := policy.ParseScope(text)
 	if err != nil {
-		return "", wrongUse("--scope: %w", err)
+		return "", misuse(errcode.InvalidScope, "--scope: %w", err)
 	}
 	if id, ok := strings.CutPrefix(string(sc), "category:"); ok {
 		return sc, category(cfg, id)
@@ -227,17 +236,4 @@ func zoneOf(cfg *config.Config) *time.Location {
 		return time.UTC // config.Load has checked it
 	}
 	return zone
-}
-
-// completeCampaign offers the ids of the campaigns as the first argument.
-func (s *session) completeCampaign(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-	cfg, err := s.config()
-	if err != nil || len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var ids []string
-	for _, c := range cfg.Campaigns {
-		ids = append(ids, c.ID+"\t"+c.Message.Template)
-	}
-	return ids, cobra.ShellCompDirectiveNoFileComp
 }

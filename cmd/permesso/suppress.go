@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
@@ -81,7 +82,7 @@ func (s *session) suppressRemoveVerb() *cobra.Command {
 		Args:  exactly("PHONE"),
 	}, func(cmd *cobra.Command, args []string) error {
 		if strings.TrimSpace(reason) == "" {
-			return wrongUse("--reason is missing: a stop is lifted only with a reason, for the record")
+			return misuse(errcode.MissingFlag, "--reason is missing: a stop is lifted only with a reason, for the record")
 		}
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
 			phone, _, err := anyNumber(a.Config, args[0])
@@ -113,9 +114,9 @@ func (s *session) tellRemaining(lifted int, remaining []report.Suppression) erro
 	case len(held) > 0 && lifted > 0:
 		return s.say("What still holds came from the person, who alone can take it back: %s.", strings.Join(held, ", "))
 	case len(held) > 0:
-		return fmt.Errorf("nothing was lifted: what holds came from the person, who alone can take it back: %s", strings.Join(held, ", "))
+		return errcode.With(fmt.Errorf("nothing was lifted: what holds came from the person, who alone can take it back: %s", strings.Join(held, ", ")), errcode.PersonsOwnStop)
 	case lifted == 0:
-		return errors.New("nothing was lifted: no stop of an operator or a file holds for this number; `permesso suppress list` shows those that do")
+		return errcode.With(errors.New("nothing was lifted: no stop of an operator or a file holds for this number; `permesso suppress list` shows those that do"), errcode.NothingToLift)
 	}
 	return nil
 }
@@ -129,7 +130,7 @@ func (s *session) suppressListVerb() *cobra.Command {
 		Args:  exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
 		if limit < 0 {
-			return wrongUse("--limit %d: write a number above 0, or leave it out for every line", limit)
+			return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
 		}
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
 			t, n := s.table("PHONE", "SCOPE", "REASON", "SINCE", "SOURCE", "LIFTED"), 0

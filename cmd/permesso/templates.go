@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/permesso/permesso/internal/app"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -123,7 +124,7 @@ func (s *session) templatesShowVerb() *cobra.Command {
 		Args:    exactly("NAME", "LANG"),
 	}, func(cmd *cobra.Command, args []string) error {
 		if (preview == "") != (id == "") {
-			return wrongUse("--preview and --campaign belong together: the campaign says what fills the variables, the person with what")
+			return misuse(errcode.MissingFlag, "--preview and --campaign belong together: the campaign says what fills the variables, the person with what")
 		}
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
 			if id != "" {
@@ -164,21 +165,21 @@ func previewed(ctx context.Context, a *app.App, template templates.Template, who
 		return "", err
 	}
 	if !found {
-		return "", errors.New("no contact has this number: `permesso contacts import` adds people")
+		return "", errNoContact
 	}
 	text, missing, err := a.Preview(template, id, contact)
 	if err != nil {
 		return "", err
 	}
 	if missing != "" {
-		return "", fmt.Errorf("this person would not get it: %s has neither a value nor a default", missing)
+		return "", errcode.With(fmt.Errorf("this person would not get it: %s has neither a value nor a default", missing), errcode.MissingParameter)
 	}
 	return text, nil
 }
 
 func noTemplate(catalogue templates.Catalogue, name, language string) error {
 	if have := catalogue.Languages(name); len(have) > 0 {
-		return fmt.Errorf("template %s has no language %s; it has %s", name, language, strings.Join(have, ", "))
+		return errcode.With(fmt.Errorf("template %s has no language %s; it has %s", name, language, strings.Join(have, ", ")), errcode.TemplateLanguage)
 	}
 	var names []string
 	for _, t := range catalogue.All() {
@@ -187,9 +188,9 @@ func noTemplate(catalogue templates.Catalogue, name, language string) error {
 		}
 	}
 	if len(names) == 0 {
-		return errors.New("no templates were ever read from Meta: `permesso templates sync` does it")
+		return errcode.With(errors.New("no templates were ever read from Meta: `permesso templates sync` does it"), errcode.TemplatesNeverRead)
 	}
-	return fmt.Errorf("there is no template %s at Meta%s", name, among(name, names))
+	return errcode.With(fmt.Errorf("there is no template %s at Meta%s", name, among(name, names)), errcode.TemplateAbsent)
 }
 
 func (s *session) tellTemplate(shown templateShown) error {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 var localShapes = []string{"2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"}
@@ -22,16 +24,16 @@ func moment(flag, text string, zone *time.Location) (time.Time, error) {
 			continue
 		}
 		if t.Format(shape) != text {
-			return time.Time{}, wrongUse("%s %s: the clocks in %s skip this time; write another, or one with an offset", flag, text, zone)
+			return time.Time{}, misuse(errcode.SkippedTime, "%s %s: the clocks in %s skip this time; write another, or one with an offset", flag, text, zone)
 		}
 		for _, other := range []time.Duration{-time.Hour, time.Hour} {
 			if t.Add(other).Format(shape) == text && shape != "2006-01-02" {
-				return time.Time{}, wrongUse("%s %s: the clocks in %s show this time twice; write it with an offset, such as %s", flag, text, zone, t.Format(time.RFC3339))
+				return time.Time{}, misuse(errcode.AmbiguousTime, "%s %s: the clocks in %s show this time twice; write it with an offset, such as %s", flag, text, zone, t.Format(time.RFC3339))
 			}
 		}
 		return t, nil
 	}
-	return time.Time{}, wrongUse("%s %q is no time: write one such as 2026-12-24T18:00:00+01:00, or 2026-12-24T18:00 in %s", flag, text, zone)
+	return time.Time{}, misuse(errcode.InvalidTime, "%s %q is no time: write one such as 2026-12-24T18:00:00+01:00, or 2026-12-24T18:00 in %s", flag, text, zone)
 }
 
 // when reads an optional time; "" is the zero time.
@@ -52,7 +54,7 @@ func ago(flag, text string, now time.Time, zone *time.Location) (time.Time, erro
 	}
 	t, err := moment(flag, text, zone)
 	if err != nil {
-		return t, wrongUse("%s %q is neither a time such as 2026-12-24T18:00 nor a span such as 90m, 24h or 7d", flag, text)
+		return t, misuse(errcode.InvalidTime, "%s %q is neither a time such as 2026-12-24T18:00 nor a span such as 90m, 24h or 7d", flag, text)
 	}
 	return t, nil
 }
@@ -65,7 +67,7 @@ func span(text string) (time.Duration, error) {
 	if parts := days.FindStringSubmatch(text); parts != nil {
 		n, err := strconv.ParseFloat(parts[1], 64)
 		if err != nil || n*24 > math.MaxInt64/float64(time.Hour) {
-			return 0, fmt.Errorf("%q is too long", text)
+			return 0, errcode.With(fmt.Errorf("%q is too long", text), errcode.InvalidSpan)
 		}
 		whole, rest = time.Duration(n*24*float64(time.Hour)), parts[2]
 		if rest == "" {
@@ -74,7 +76,7 @@ func span(text string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(rest)
 	if err != nil || d < 0 || whole+d <= 0 {
-		return 0, fmt.Errorf("%q is no span of time: write one such as 90m, 24h or 30d", text)
+		return 0, errcode.With(fmt.Errorf("%q is no span of time: write one such as 90m, 24h or 30d", text), errcode.InvalidSpan)
 	}
 	return whole + d, nil
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/internal/sandbox"
@@ -65,7 +66,7 @@ func OpenDemo(ctx context.Context, dir string, log *slog.Logger) (*Demo, error) 
 func (d *Demo) open(ctx, work context.Context, log *slog.Logger) error {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return fmt.Errorf("opening a socket for the sandbox: %w", err)
+		return errcode.With(fmt.Errorf("opening a socket for the sandbox: %w", err), errcode.AddressUnusable)
 	}
 	d.Sandbox = "http://" + socket.Addr().String()
 	addresses, err := demoAddresses()
@@ -101,7 +102,7 @@ func (d *Demo) open(ctx, work context.Context, log *slog.Logger) error {
 	select {
 	case <-ready:
 	case <-work.Done():
-		return errors.Join(errors.New("the service did not start"), d.parts.wait())
+		return errors.Join(errcode.With(errors.New("the service did not start"), errcode.ServiceFailed), d.parts.wait())
 	}
 	return d.importFiles(ctx)
 }
@@ -134,7 +135,7 @@ func demoAddresses() (demoPorts, error) {
 		l, err := net.Listen("tcp", want.first)
 		if err != nil || want.first == "" {
 			if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
-				return p, fmt.Errorf("finding a free port: %w", err)
+				return p, errcode.With(fmt.Errorf("finding a free port: %w", err), errcode.AddressUnusable)
 			}
 		}
 		taken = append(taken, l)
@@ -155,6 +156,10 @@ func (d *Demo) writeFiles(p demoPorts) (demoSecrets, error) {
 	if err := page.Execute(&text, p); err != nil {
 		return demoSecrets{}, fmt.Errorf("writing the demo's configuration: %w", err)
 	}
+	schema, err := config.Schema()
+	if err != nil {
+		return demoSecrets{}, err
+	}
 	secret := func() string {
 		b := make([]byte, 16)
 		_, _ = rand.Read(b) // it never fails; it ends the program instead
@@ -163,15 +168,15 @@ func (d *Demo) writeFiles(p demoPorts) (demoSecrets, error) {
 	secrets := demoSecrets{secret(), secret(), secret()}
 	people := inventPeople(time.Now())
 	files := map[string]string{
-		"config.yaml": text.String(), "contacts.csv": people.contacts, "consents.csv": people.consents, "suppressions.csv": people.stops,
+		"config.yaml": text.String(), config.SchemaFile: string(schema), "contacts.csv": people.contacts, "consents.csv": people.consents, "suppressions.csv": people.stops,
 		"secrets/access_token": secrets.token, "secrets/app_secret": secrets.app, "secrets/verify_token": secrets.verify,
 	}
 	if err := os.MkdirAll(filepath.Join(d.Dir, "secrets"), 0o700); err != nil {
-		return secrets, fmt.Errorf("making the demo's folder: %w", err)
+		return secrets, errcode.With(fmt.Errorf("making the demo's folder: %w", err), errcode.FileUnwritable)
 	}
 	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(d.Dir, name), []byte(content), 0o600); err != nil {
-			return secrets, fmt.Errorf("writing the demo's files: %w", err)
+			return secrets, errcode.With(fmt.Errorf("writing the demo's files: %w", err), errcode.FileUnwritable)
 		}
 	}
 	return secrets, nil
@@ -186,7 +191,7 @@ func (d *Demo) importFiles(ctx context.Context) error {
 	}{{"contacts.csv", &d.Contacts, imports.Contacts}, {"consents.csv", &d.Consents, imports.Consents}, {"suppressions.csv", &d.Stops, imports.Suppressions}} {
 		content, err := os.ReadFile(filepath.Join(d.Dir, file.name))
 		if err != nil {
-			return fmt.Errorf("reading the demo's files: %w", err)
+			return errcode.With(fmt.Errorf("reading the demo's files: %w", err), errcode.FileUnreadable)
 		}
 		o.RejectedPath = filepath.Join(d.Dir, file.name+".rejected.csv")
 		if *file.result, err = file.read(ctx, bytes.NewReader(content), d.Store, o); err != nil {
@@ -227,7 +232,7 @@ func (d *Demo) follow(ctx context.Context, run scheduler.Run, show func(Progress
 		return report.Summary{}, err
 	}
 	if err := ctx.Err(); err != nil {
-		return report.Summary{}, fmt.Errorf("%w: interrupted", ErrIncomplete)
+		return report.Summary{}, errcode.With(fmt.Errorf("%w: interrupted", ErrIncomplete), errcode.Interrupted)
 	}
 	settle, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()

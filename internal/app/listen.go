@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/permesso/permesso/internal/console"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/internal/webhook"
@@ -18,7 +19,7 @@ import (
 )
 
 // errInUse says that somebody listens on the address already.
-var errInUse = errors.New("the address is in use: stop the other program, or change the address in config.yaml")
+var errInUse = errcode.With(errors.New("the address is in use: stop the other program, or change the address in config.yaml"), errcode.AddressInUse)
 
 // listener is an HTTP server on an address that was taken when it was made.
 type listener struct {
@@ -33,7 +34,7 @@ func listen(name, address string, handler http.Handler) (*listener, error) {
 		return nil, fmt.Errorf("listen.%s %s: %w", name, address, errInUse)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("listen.%s %s: %w", name, address, err)
+		return nil, errcode.With(fmt.Errorf("listen.%s %s: %w", name, address, err), errcode.AddressUnusable)
 	}
 	server := &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 60 * time.Second,
@@ -55,7 +56,7 @@ func (l *listener) run(ctx context.Context) error {
 		}
 	}()
 	if err := l.server.Serve(l.socket); !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serving %s: %w", l.name, err)
+		return errcode.With(fmt.Errorf("serving %s: %w", l.name, err), errcode.ServiceFailed)
 	}
 	<-stopped
 	return nil

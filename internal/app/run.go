@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
@@ -18,15 +19,15 @@ import (
 // Errors of a run that does not start, or does not end.
 var (
 	// ErrNoCampaign says that the configuration has no campaign of that id.
-	ErrNoCampaign = errors.New("there is no such campaign in the configuration")
+	ErrNoCampaign = errcode.With(errors.New("there is no such campaign in the configuration"), errcode.NoSuchCampaign)
 	// ErrHalted says that everything is halted.
-	ErrHalted = errors.New("everything is halted: `permesso resume` takes that back")
-	// ErrIncomplete says that a run ended, for this process, before all of it was sent.
+	ErrHalted = errcode.With(errors.New("everything is halted: `permesso resume` takes that back"), errcode.Halted)
+	// ErrIncomplete says that a run ended, for this process, before all of it was sent. The error around it has the code.
 	ErrIncomplete = errors.New("the run is not complete")
 	// ErrDryRun says that the configuration allows no sending.
-	ErrDryRun = errors.New("dry_run is true in the configuration: nothing was sent")
+	ErrDryRun = errcode.With(errors.New("dry_run is true in the configuration: nothing was sent"), errcode.DryRun)
 	// ErrNoTestPhones says that a test has nobody to go to.
-	ErrNoTestPhones = errors.New("--test sends to test_phones, and the configuration has none")
+	ErrNoTestPhones = errcode.With(errors.New("--test sends to test_phones, and the configuration has none"), errcode.NoTestPhones)
 )
 
 // RunOptions say how a campaign is run by hand.
@@ -218,7 +219,7 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	}
 	number := slices.IndexFunc(a.Config.Numbers, func(n config.Number) bool { return n.ID == run.NumberID })
 	if number < 0 {
-		return listened, fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID)
+		return listened, errcode.With(fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID), errcode.NumberNotConfigured)
 	}
 	parts.start(work, stop, part{"planner", a.planner().Run})
 	parts.start(work, stop, part{"sender", a.sender(a.Config.Numbers[number]).Run})
@@ -244,14 +245,14 @@ func (a *App) interrupt(ctx context.Context, id string) error {
 	if err := a.Store.MoveRun(ctx, id, scheduler.Paused, "interrupted in the foreground"); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: it was interrupted and is paused; `permesso runs resume %s` goes on", ErrIncomplete, id)
+	return errcode.With(fmt.Errorf("%w: it was interrupted and is paused; `permesso runs resume %s` goes on", ErrIncomplete, id), errcode.RunInterrupted)
 }
 
 func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) error {
 	countAt := time.Now()
 	for sender.Sleep(ctx, watchEvery) {
 		if work.Err() != nil {
-			return fmt.Errorf("%w: a part of the program failed", ErrIncomplete)
+			return errcode.With(fmt.Errorf("%w: a part of the program failed", ErrIncomplete), errcode.RunIncomplete)
 		}
 		run, err := a.Store.Run(ctx, id)
 		if err != nil {
@@ -327,18 +328,16 @@ func (a *App) verdict(p Progress, now time.Time) (over bool, err error) {
 	switch p.Run.State {
 	case scheduler.Done:
 		return true, nil
-	case scheduler.Paused, scheduler.RunCancelled:
-		err := fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why)
-		if p.Run.State == scheduler.Paused {
-			err = fmt.Errorf("%w; when that is mended, `permesso runs resume %s` goes on", err, p.Run.ID)
-		}
-		return true, err
+	case scheduler.RunCancelled:
+		return true, errcode.With(fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why), errcode.RunCancelled)
+	case scheduler.Paused:
+		return true, errcode.With(fmt.Errorf("%w: it is %s: %s; when that is mended, `permesso runs resume %s` goes on", ErrIncomplete, p.Run.State, p.Run.Why, p.Run.ID), errcode.RunPaused)
 	case scheduler.Waiting:
-		return true, fmt.Errorf("%w: it waits for approval", ErrIncomplete)
+		return true, errcode.With(fmt.Errorf("%w: it waits for approval", ErrIncomplete), errcode.RunAwaitsApproval)
 	}
 	if !p.DueAt.IsZero() && p.DueAt.Sub(now) > waitAtMost {
-		return true, fmt.Errorf("%w: the %d people left wait until %s; a running `permesso serve` sends to them then",
-			ErrIncomplete, p.Progress.Waiting(), p.DueAt.In(a.zone()).Format(time.RFC3339))
+		return true, errcode.With(fmt.Errorf("%w: the %d people left wait until %s; a running `permesso serve` sends to them then",
+			ErrIncomplete, p.Progress.Waiting(), p.DueAt.In(a.zone()).Format(time.RFC3339)), errcode.RunWaits)
 	}
 	return false, nil
 }

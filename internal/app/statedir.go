@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // instanceFile is what state_dir remembers, outside the database, of the installation that it belongs to.
@@ -23,11 +25,11 @@ func noteInstance(stateDir, instance string) (same bool, err error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return true, writeInstance(stateDir, path, instance)
 	case err != nil:
-		return false, fmt.Errorf("reading the instance file: %w", err)
+		return false, errcode.With(fmt.Errorf("reading the instance file: %w", err), errcode.StateDirUnusable)
 	}
 	var known instanceFile
 	if err := json.Unmarshal(content, &known); err != nil {
-		return false, fmt.Errorf("reading the instance file %s: %w", path, err)
+		return false, errcode.With(fmt.Errorf("reading the instance file %s: %w", path, err), errcode.StateDirUnusable)
 	}
 	return known.Instance == instance, nil
 }
@@ -35,13 +37,13 @@ func noteInstance(stateDir, instance string) (same bool, err error) {
 func writeInstance(stateDir, path, instance string) error {
 	content, err := json.Marshal(instanceFile{Instance: instance})
 	if err != nil {
-		return fmt.Errorf("writing the instance file: %w", err)
+		return errcode.With(fmt.Errorf("writing the instance file: %w", err), errcode.StateDirUnusable)
 	}
 	if err := os.MkdirAll(stateDir, 0o700); err != nil {
-		return fmt.Errorf("making state_dir: %w", err)
+		return errcode.With(fmt.Errorf("making state_dir: %w", err), errcode.StateDirUnusable)
 	}
 	if err := os.WriteFile(path, append(content, '\n'), 0o600); err != nil {
-		return fmt.Errorf("writing the instance file: %w", err)
+		return errcode.With(fmt.Errorf("writing the instance file: %w", err), errcode.StateDirUnusable)
 	}
 	return nil
 }

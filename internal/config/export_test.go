@@ -1,5 +1,10 @@
 package config
 
+import (
+	"cmp"
+	"encoding/json"
+)
+
 // BuiltKeys are the paths of all keys that are read, LaterKeys of those that are refused as not built yet.
 func BuiltKeys() []string { return keyPaths(func(k key) bool { return k.later == "" }) }
 
@@ -17,3 +22,43 @@ func keyPaths(which func(key) bool) []string {
 	}
 	return paths
 }
+
+// SchemaOf is the schema of the key at a path of BuiltKeys or LaterKeys, nil when it has none.
+func SchemaOf(path string) map[string]any {
+	text, err := Schema()
+	if err != nil {
+		return nil
+	}
+	var document struct {
+		Defs map[string]struct {
+			Properties map[string]map[string]any `json:"properties"`
+		} `json:"$defs"`
+	}
+	if json.Unmarshal(text, &document) != nil {
+		return nil
+	}
+	for _, s := range sections() {
+		for _, k := range s.keys {
+			if joinPath(s.path, k.name) == path {
+				return document.Defs[cmp.Or(s.def(), "config")].Properties[k.name]
+			}
+		}
+	}
+	return nil
+}
+
+// Fallbacks are the values that absent keys have, by the paths of the keys.
+func Fallbacks() map[string]any {
+	values := map[string]any{}
+	for _, s := range sections() {
+		for _, k := range s.keys {
+			if k.fallback != nil {
+				values[joinPath(s.path, k.name)] = k.fallback
+			}
+		}
+	}
+	return values
+}
+
+// RequiredKeys are the paths of the keys that the table wants there.
+func RequiredKeys() []string { return keyPaths(func(k key) bool { return k.required }) }

@@ -4,71 +4,29 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // section is one mapping of the configuration with every key it may hold.
 type section struct {
 	path string // campaigns[].schedule; "" is the root
+	says string // one sentence, which editors show
 	keys []key
+	// oneOf are the keys of which exactly one must be there. beside is a key that goes with besideOnly alone of them.
+	oneOf              []string
+	beside, besideOnly string
 }
 
 // key is one key. later says why it is refused while its feature is not built; "" is a key that is read.
 type key struct {
-	name  string
-	later string
+	name     string
+	says     string // one sentence, which editors show
+	form     form
+	required bool
+	fallback any // what holds while the key is absent and the loader fills something in; nil is nothing
+	later    string
 }
-
-func named(names ...string) []key {
-	keys := make([]key, len(names))
-	for i, name := range names {
-		keys[i].name = name
-	}
-	return keys
-}
-
-// The mappings whose keys are fixed. Those that people name themselves (categories, attributes, segments, …) are not here.
-var (
-	rootKeys = section{"", append(named("version", "business", "database", "state_dir", "public_url", "listen", "graph", "numbers",
-		"categories", "attributes", "segments", "policy", "opt_out", "test_phones", "dry_run", "include", "campaigns"),
-		key{"approvals", "no run waits for an approval"},
-		key{"notify", "nothing is called when a run ends or stops"},
-		key{"rates", "costs are not reckoned"},
-		key{"retention", "nothing is deleted by age"},
-	)}
-	businessKeys = section{"business", named("name", "country", "timezone")}
-	listenKeys   = section{"listen", named("webhook", "console", "metrics")}
-	graphKeys    = section{"graph", named("base_url", "version", "account_id", "access_token", "app_secret", "verify_token")}
-	numberKeys   = section{"numbers[]", append(named("id", "messages_per_second"),
-		key{"messaging_limit", "unique people per day are not counted"},
-	)}
-	categoryKeys = section{"categories.*", named("kind", "title", "consent_expires_after")}
-	policyKeys   = section{"policy", append(named("caps", "quiet_hours", "recipient_timezone", "countries"),
-		key{"holidays", "no day is left out"},
-		key{"universal_holdout", "nobody is held out"},
-	)}
-	capKeys     = section{"policy.caps[]", named("max", "per", "kind", "category", "campaign")}
-	quietKeys   = section{"policy.quiet_hours", named("from", "to", "kind")}
-	countryKeys = section{"policy.countries.*", named("allow", "deny")}
-	optOutKeys  = section{"opt_out", append(named("keywords"),
-		key{"confirmation", "an opt-out is not answered"},
-	)}
-	includedKeys = section{"an included file", named("campaigns")}
-	campaignKeys = section{"campaigns[]", append(named("id", "category", "template", "languages", "number", "endpoint", "schedule", "window",
-		"audience", "parameters", "priority", "max_recipients", "not_after"),
-		key{"holdout", "nobody is held out"},
-		key{"waves", "a run goes out in one wave"},
-		key{"guard", "no run stops itself over opt-outs or failures"},
-		key{"budget", "no run stops itself over its cost"},
-	)}
-	scheduleKeys  = section{"campaigns[].schedule", named("cron", "at", "timezone", "catch_up", "catch_up_within", "overlap", "starts_at", "ends_at")}
-	windowKeys    = section{"campaigns[].window", named("from", "to", "in")}
-	parameterKeys = section{"campaigns[].parameters", named("header", "body", "buttons")}
-	headerKeys    = section{"campaigns[].parameters.header", named("text", "field", "default", "image", "video", "document")}
-	pictureKeys   = section{"campaigns[].parameters.header.image", named("link", "id")} // and a video's
-	documentKeys  = section{"campaigns[].parameters.header.document", named("link", "id", "filename")}
-	valueKeys     = section{"campaigns[].parameters.body[]", named("text", "field", "default")}
-	buttonKeys    = section{"campaigns[].parameters.buttons.*", named("text", "field", "default", "payload")}
-)
 
 func sections() []section {
 	return []section{
@@ -99,9 +57,9 @@ func (s section) names() []string {
 func (s section) want() string {
 	names := s.names()
 	if len(names) > 8 {
-		return "a mapping with keys such as " + strings.Join(names[:3], ", ")
+		return "a group of keys such as " + strings.Join(names[:3], ", ")
 	}
-	return "a mapping with " + strings.Join(names, ", ")
+	return "a group of keys: " + strings.Join(names, ", ")
 }
 
 // near returns the key that name is a slip of, "" when there is none.
@@ -114,9 +72,9 @@ func (s section) near(name string) string {
 }
 
 // hint helps with a key that the section does not have: a slip of the hand, then a key of another level, then the list.
-func (s section) hint(name string) string {
+func (s section) hint(name string) (errcode.Code, string) {
 	if near := s.near(name); near != "" {
-		return fmt.Sprintf(": did you mean %q?", near)
+		return errcode.UnknownKey, fmt.Sprintf("; did you mean %q?", near)
 	}
 	var elsewhere []string
 	for _, other := range sections() {
@@ -125,21 +83,21 @@ func (s section) hint(name string) string {
 		}
 	}
 	if len(elsewhere) > 0 {
-		return " here: it belongs under " + orList(elsewhere)
+		return errcode.MisplacedKey, " here: it belongs under " + orList(elsewhere)
 	}
 	for _, other := range sections() {
 		if near := other.near(name); near != "" {
-			return fmt.Sprintf(": did you mean %q, under %s?", near, levelName(other.path))
+			return errcode.UnknownKey, fmt.Sprintf("; did you mean %q, under %s?", near, levelName(other.path))
 		}
 	}
-	return fmt.Sprintf(": %s takes %s", levelName(s.path), strings.Join(s.names(), ", "))
+	return errcode.UnknownKey, fmt.Sprintf(": %s takes %s", levelName(s.path), strings.Join(s.names(), ", "))
 }
 
 func levelName(path string) string {
 	if path == "" {
 		return "the top level"
 	}
-	return path
+	return strings.NewReplacer("[]", "", ".*", "").Replace(path)
 }
 
 // orList writes a, b or c.
@@ -173,7 +131,7 @@ func suggest(word string, candidates []string) string {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	if len(candidates) > 0 && len(candidates) <= 8 {
-		return fmt.Sprintf("; there is %s", strings.Join(candidates, ", "))
+		return fmt.Sprintf("; write %s", orList(candidates))
 	}
 	return ""
 }

@@ -36,7 +36,7 @@ func TestMainJob(t *testing.T) {
 		h := newHouse(t, target, settings{perSecond: 1000, policy: onePerDay, campaigns: weekendOffer + membersFirst})
 		p := newPopulation(2000)
 		h.importAll(p)
-		h.importAgain()
+		h.importAgain(p)
 
 		members, offers := map[string]string{}, map[string]string{} // person to reason
 		for _, c := range p.people {
@@ -90,13 +90,24 @@ func (h *house) importAll(p *population) {
 }
 
 // importAgain imports every file a second time, which changes nothing.
-func (h *house) importAgain() {
+func (h *house) importAgain(p *population) {
 	h.t.Helper()
+	known := func() string {
+		text := h.must("contacts", "export", "--json") + h.must("suppress", "list", "--all", "--json")
+		for _, c := range p.people[:40] {
+			text += h.must("consent", "show", c.phone, "--json")
+		}
+		return text
+	}
+	before := known()
 	for _, verb := range []string{"contacts", "consent", "suppress"} {
 		again := object[importResult](h, verb, "import", h.path(verb+".csv"))
 		if again.Added != 0 || again.Changed != 0 || again.Unchanged == 0 {
 			h.t.Errorf("importing %s again: %+v, want all unchanged", verb, again)
 		}
+	}
+	if diff := cmp.Diff(before, known()); diff != "" {
+		h.t.Errorf("importing again changed what is known (-before +after):\n%s", diff)
 	}
 }
 

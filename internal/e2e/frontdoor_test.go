@@ -47,6 +47,22 @@ func TestDatabaseThatCannotBeUsed(t *testing.T) {
 			h.refused(1, []string{"connect"}, verb...)
 		}
 	})
+	t.Run("locked", func(t *testing.T) {
+		t.Parallel()
+		h := newHouse(t, "sqlite:"+t.TempDir()+"/permesso.db", settings{})
+		h.plainPeople(1)
+		unlock := takeAway(t, h.database)
+		stuck := []*process{h.start("suppress", "add", plainPhone(0)), h.start("contacts", "import", h.path("contacts.csv")), h.start("run", "weekend-offer")}
+		for _, p := range stuck {
+			if code := p.wait(2 * patience); code != 1 || !strings.Contains(p.err.String(), "another program has it locked: stop that program") {
+				t.Errorf("%v: exit %d, %s", p.cmd.Args[1:], code, tail(p.err.String()))
+			}
+		}
+		h.must("log") // reading goes on
+		unlock()
+		h.must("run", "weekend-offer")
+		h.everyone([]string{personOf(plainPhone(0))})
+	})
 	storetest.Databases(t, func(t *testing.T, target string) {
 		t.Parallel()
 		h := newHouse(t, target, settings{})

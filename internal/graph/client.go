@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 const (
@@ -69,22 +71,22 @@ var (
 func New(o Options) (*Client, error) {
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Host == "" || (base.Scheme != "https" && base.Scheme != "http") {
-		return nil, fmt.Errorf("graph base URL %q: write an address like https://graph.facebook.com", o.BaseURL)
+		return nil, errcode.With(fmt.Errorf("graph base URL %q: write an address like https://graph.facebook.com", o.BaseURL), errcode.GraphSettings)
 	}
 	if base.User != nil || base.RawQuery != "" || base.Fragment != "" {
-		return nil, errors.New("graph base URL: leave out user, query and fragment; the token has a key of its own")
+		return nil, errcode.With(errors.New("graph base URL: leave out user, query and fragment; the token has a key of its own"), errcode.GraphSettings)
 	}
 	if !versionForm.MatchString(o.Version) {
-		return nil, fmt.Errorf("graph version %q: write it like v25.0", o.Version)
+		return nil, errcode.With(fmt.Errorf("graph version %q: write it like v25.0", o.Version), errcode.GraphSettings)
 	}
 	if o.AccountID != "" && !idForm.MatchString(o.AccountID) {
-		return nil, fmt.Errorf("graph account id %q: write the digits of the WhatsApp Business Account", o.AccountID)
+		return nil, errcode.With(fmt.Errorf("graph account id %q: write the digits of the WhatsApp Business Account", o.AccountID), errcode.GraphSettings)
 	}
 	if o.Token == nil {
-		return nil, errors.New("graph access token: none is configured")
+		return nil, errcode.With(errors.New("graph access token: none is configured"), errcode.TokenMalformed)
 	}
 	if o.Timeout < 0 || o.MaxConns < 0 {
-		return nil, fmt.Errorf("graph timeout %v and connections %d: neither may be negative", o.Timeout, o.MaxConns)
+		return nil, errcode.With(fmt.Errorf("graph timeout %v and connections %d: neither may be negative", o.Timeout, o.MaxConns), errcode.GraphSettings)
 	}
 	c := &Client{
 		base:    url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/") + "/" + o.Version},
@@ -169,10 +171,10 @@ func (c *Client) dialTLS(ctx context.Context, network, address string) (net.Conn
 // request makes a request without a body. The token is put into the Authorization header and nowhere else.
 func (c *Client) request(method, path, token string) (*http.Request, error) {
 	if token == "" {
-		return nil, errors.New("the access token is empty")
+		return nil, errcode.With(errors.New("the access token is empty"), errcode.TokenMalformed)
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, errors.New("the access token has a space or another character that no token has")
+		return nil, errcode.With(errors.New("the access token has a space or another character that no token has"), errcode.TokenMalformed)
 	}
 	target := c.base
 	target.Path += path

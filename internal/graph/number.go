@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // Number is the state of one of the business's own numbers, in Meta's words (Meta, "Phone numbers", read 2026-09-11).
@@ -62,7 +64,7 @@ func (c *Client) Number(ctx context.Context, id string) (Number, error) {
 		return Number{}, fmt.Errorf("reading number %s: %w", id, err)
 	}
 	if n.ID == "" {
-		return Number{}, fmt.Errorf("reading number %s: %w", id, errors.New("the answer does not name it"))
+		return Number{}, fmt.Errorf("reading number %s: %w", id, errcode.With(errors.New("the answer does not name it"), errcode.MetaStrange))
 	}
 	out := Number{
 		ID: string(n.ID), Display: string(n.Display), VerifiedName: string(n.Name), Quality: upper(n.Quality), Status: upper(n.Status),

@@ -9,6 +9,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -31,7 +32,7 @@ func (c *Client) Templates(ctx context.Context) ([]json.RawMessage, error) {
 // Template reads every language of one template, none when Meta does not have it.
 func (c *Client) Template(ctx context.Context, name string) ([]json.RawMessage, error) {
 	if name == "" {
-		return nil, errors.New("reading a template: it has no name")
+		return nil, errcode.With(errors.New("reading a template: it has no name"), errcode.TemplateAbsent)
 	}
 	list, err := c.templates(ctx, name)
 	if err != nil {
@@ -52,7 +53,7 @@ func (c *Client) Template(ctx context.Context, name string) ([]json.RawMessage, 
 
 func (c *Client) templates(ctx context.Context, name string) ([]json.RawMessage, error) {
 	if c.account == "" {
-		return nil, errors.New("reading templates: no account id is configured")
+		return nil, errcode.With(errors.New("reading templates: no account id is configured"), errcode.NoAccount)
 	}
 	list, err := c.listTemplates(ctx, name)
 	if refused, ok := errors.AsType[*sender.Error](err); ok && refused.Code == staleCursor {
@@ -85,7 +86,7 @@ func (c *Client) listTemplates(ctx context.Context, name string) ([]json.RawMess
 			return nil, err
 		}
 		if page.Data == nil {
-			return nil, errors.New("the answer has no list of templates in it")
+			return nil, errcode.With(errors.New("the answer has no list of templates in it"), errcode.MetaStrange)
 		}
 		list = append(list, *page.Data...)
 		if page.Paging.Next == "" {
@@ -99,12 +100,12 @@ func (c *Client) listTemplates(ctx context.Context, name string) ([]json.RawMess
 			}
 		}
 		if after == "" || seen[after] {
-			return nil, fmt.Errorf("the list says that it goes on after %d templates but not where; ask again later", len(list))
+			return nil, errcode.With(fmt.Errorf("the list says that it goes on after %d templates but not where; ask again later", len(list)), errcode.MetaStrange)
 		}
 		seen[after] = true
 		query.Set("after", after)
 	}
-	return nil, fmt.Errorf("the list does not end after %d pages", maxPages)
+	return nil, errcode.With(fmt.Errorf("the list does not end after %d pages", maxPages), errcode.MetaStrange)
 }
 
 // get reads a JSON object. The error is a *sender.Error, wrapped, when Meta refused.
@@ -119,21 +120,22 @@ func (c *Client) get(ctx context.Context, path string, query url.Values, into an
 	defer cancel()
 	r, err := c.exchange(req.WithContext(httptrace.WithClientTrace(ctx, reading())), maxPage)
 	if err != nil {
-		return scrub(err, token)
+		return errcode.With(scrub(err, token), errcode.MetaUnreachable)
 	}
 	defer c.release(r)
 	a, ok := readAnswer(r.body)
 	if ok && a.Error.isGraph() {
-		return a.Error.classify(r, token)
+		refused := a.Error.classify(r, token)
+		return errcode.With(refused, Code(refused.Code))
 	}
 	if r.cut != nil {
-		return fmt.Errorf("the answer broke off: %w", scrub(r.cut, token))
+		return errcode.With(fmt.Errorf("the answer broke off: %w", scrub(r.cut, token)), errcode.MetaUnreachable)
 	}
 	if r.status != http.StatusOK {
-		return fmt.Errorf("status %d with %d bytes that are no Graph answer; is graph.base_url right?", r.status, len(r.body))
+		return errcode.With(fmt.Errorf("status %d with %d bytes that are no Graph answer; is graph.base_url right?", r.status, len(r.body)), errcode.MetaStrange)
 	}
 	if err := json.Unmarshal(r.body, into); err != nil {
-		return fmt.Errorf("the answer is not what was asked for: %w", err)
+		return errcode.With(fmt.Errorf("the answer is not what was asked for: %w", err), errcode.MetaStrange)
 	}
 	return nil
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"unicode/utf8"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // sampleSize is how much of the file is looked at before its first row is read. The header must fit into it.
@@ -11,12 +13,12 @@ const sampleSize = 64 << 10
 
 // What the file is instead of UTF-8 text.
 var (
-	errEmpty      = errors.New("the file is empty: its first row must name the columns, phone among them")
-	errArchive    = errors.New(`the file is an Excel workbook or another archive: save it as "CSV UTF-8" and import that`)
-	errCompressed = errors.New("the file is compressed: unpack it and import what is inside")
-	errUTF16      = errors.New(`the file is encoded in UTF-16: save it as "CSV UTF-8" and import that`)
-	errBinary     = errors.New(`the file is no text: export it as "CSV UTF-8" and import that`)
-	errNotUTF8    = errors.New(`the file is not UTF-8 text but probably Windows-1252, as older spreadsheets write it: save it as "CSV UTF-8" and import that`)
+	errEmpty      = errcode.With(errors.New("the file is empty: its first row must name the columns, phone among them"), errcode.FileEmpty)
+	errArchive    = errcode.With(errors.New(`the file is an Excel workbook or another archive: save it as "CSV UTF-8" and import that`), errcode.FileWorkbook)
+	errCompressed = errcode.With(errors.New("the file is compressed: unpack it and import what is inside"), errcode.FileCompressed)
+	errUTF16      = errcode.With(errors.New(`the file is encoded in UTF-16: save it as "CSV UTF-8" and import that`), errcode.FileUTF16)
+	errBinary     = errcode.With(errors.New(`the file is no text: export it as "CSV UTF-8" and import that`), errcode.FileNotText)
+	errNotUTF8    = errcode.With(errors.New(`the file is not UTF-8 text but probably Windows-1252, as older spreadsheets write it: save it as "CSV UTF-8" and import that`), errcode.FileNotUTF8)
 )
 
 var byteOrderMark = []byte("\ufeff")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 )
 
@@ -68,12 +69,12 @@ func open(in io.Reader, c columns, region string) (header, *rowReader, error) {
 	file := bufio.NewReaderSize(in, sampleSize)
 	sample, err := file.Peek(sampleSize)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return header{}, nil, fmt.Errorf("reading the file: %w", err)
+		return header{}, nil, errcode.With(fmt.Errorf("reading the file: %w", err), errcode.FileUnreadable)
 	}
 	sample, mark := bytes.CutPrefix(sample, byteOrderMark)
 	if mark {
 		if _, err := file.Discard(len(byteOrderMark)); err != nil {
-			return header{}, nil, fmt.Errorf("reading the file: %w", err)
+			return header{}, nil, errcode.With(fmt.Errorf("reading the file: %w", err), errcode.FileUnreadable)
 		}
 	}
 	if err := checkEncoding(sample); err != nil {
@@ -88,9 +89,9 @@ func open(in io.Reader, c columns, region string) (header, *rowReader, error) {
 	case errors.Is(err, io.EOF):
 		return header{}, nil, errEmpty
 	case err != nil:
-		return header{}, nil, fmt.Errorf("reading the header: %w", err)
+		return header{}, nil, errcode.With(fmt.Errorf("reading the header: %w", err), errcode.FileUnreadable)
 	case first.broken != "":
-		return header{}, nil, fmt.Errorf("the header, in line %d, cannot be read: %s", first.line, first.broken)
+		return header{}, nil, errcode.With(fmt.Errorf("the header, in line %d, cannot be read: %s", first.line, first.broken), errcode.HeaderUnreadable)
 	}
 	h, err := readHeader(first.cells, c, region)
 	if err != nil {
@@ -152,9 +153,9 @@ func readHeader(cells []string, c columns, region string) (header, error) {
 		}
 		if other, ok := taken[key]; ok {
 			if h.names[i] == h.names[other] {
-				return header{}, fmt.Errorf("the header names the column %s twice: remove or rename one of them", quoted(h.names[i]))
+				return header{}, errcode.With(fmt.Errorf("the header names the column %s twice: remove or rename one of them", quoted(h.names[i])), errcode.ColumnTwice)
 			}
-			return header{}, fmt.Errorf("the columns %s and %s would both fill %s: remove or rename one of them", quoted(h.names[other]), quoted(h.names[i]), key)
+			return header{}, errcode.With(fmt.Errorf("the columns %s and %s would both fill %s: remove or rename one of them", quoted(h.names[other]), quoted(h.names[i]), key), errcode.ColumnTwice)
 		}
 		taken[key] = i
 	}
@@ -162,8 +163,8 @@ func readHeader(cells []string, c columns, region string) (header, error) {
 		return header{}, err
 	}
 	if len(unknown) > 0 {
-		return header{}, fmt.Errorf("a file of %s has no column %s: its columns are %s; remove or rename what is not among them",
-			c.file, h.quotedAll(unknown), strings.Join(slices.Concat(c.required, c.optional), ", "))
+		return header{}, errcode.With(fmt.Errorf("a file of %s has no column %s: its columns are %s; remove or rename what is not among them",
+			c.file, h.quotedAll(unknown), strings.Join(slices.Concat(c.required, c.optional), ", ")), errcode.ColumnUnknown)
 	}
 	return h, nil
 }
@@ -182,14 +183,14 @@ func (h header) complete(c columns, region string) error {
 	// A first row of numbers is quoted back nowhere: errors end in logs.
 	for _, name := range h.names {
 		if _, err := phone.Parse(name, region); err == nil {
-			return errors.New("the first row holds a phone number where the header should be: put a row above it that names the columns, phone among them")
+			return errcode.With(errors.New("the first row holds a phone number where the header should be: put a row above it that names the columns, phone among them"), errcode.HeaderMissing)
 		}
 	}
 	all := make([]int, len(h.names))
 	for i := range all {
 		all[i] = i
 	}
-	return fmt.Errorf("the file has no column %s; its columns are %s: name the right one in the header, or check the separator", strings.Join(missing, " and no column "), h.quotedAll(all))
+	return errcode.With(fmt.Errorf("the file has no column %s; its columns are %s: name the right one in the header, or check the separator", strings.Join(missing, " and no column "), h.quotedAll(all)), errcode.ColumnMissing)
 }
 
 const columnsNamed = 20

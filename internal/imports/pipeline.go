@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/scheduler"
 )
 
@@ -223,7 +224,7 @@ func (c *collector[T]) all(ctx context.Context, inOrder <-chan *chunk[T]) error 
 		case errors.Is(next.err, io.EOF):
 			return c.flush(ctx)
 		case next.err != nil:
-			return errors.Join(fmt.Errorf("reading the file after line %d: %w", c.line, next.err), c.flush(ctx))
+			return errors.Join(errcode.With(fmt.Errorf("reading the file after line %d: %w", c.line, next.err), errcode.FileUnreadable), c.flush(ctx))
 		}
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // rejectedFile writes rejected rows, to be mended and imported again, in the separator of the file that they come
@@ -103,7 +105,7 @@ func (f *rejectedFile) close() (string, error) {
 		}
 	}
 	if f.err != nil {
-		return "", fmt.Errorf("writing the rejected rows: %w", f.err)
+		return "", errcode.With(fmt.Errorf("writing the rejected rows: %w", f.err), errcode.RejectedUnwritten)
 	}
 	if f.file == nil {
 		return "", nil

@@ -7,33 +7,49 @@ import (
 	"strings"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // Error says why something is not a phone number that a message can go to. Its text is fixed: it never
 // holds the number, so it may be logged. The values of this package are compared with errors.Is.
-type Error struct{ Reason string }
+type Error struct {
+	Reason string
+	Code   errcode.Code
+}
 
 // Error returns the reason, one sentence that says what is wrong and what to do.
 func (e *Error) Error() string { return e.Reason }
 
+// ErrorCode returns the code of the reason.
+func (e *Error) ErrorCode() errcode.Code { return e.Code }
+
 // What Parse refuses.
 var (
-	ErrEmpty       = &Error{"the phone number is empty; give one with its country code, such as +39 347 123 4567"}
-	ErrScientific  = &Error{"a spreadsheet turned the phone number into scientific notation and its last digits are lost; format the column as text and export it again"}
-	ErrDecimal     = &Error{"a spreadsheet turned the phone number into a decimal number; format the column as text and export it again"}
-	ErrExtension   = &Error{"the phone number has an extension, which WhatsApp cannot reach; give the person's own number"}
-	ErrLetters     = &Error{"the phone number contains letters; write it in digits"}
-	ErrDirection   = &Error{"the phone number contains hidden characters that change its reading order; type it again by hand"}
-	ErrList        = &Error{"the phone number contains a comma, a semicolon or a line break; keep one number to a row and no thousands separators"}
-	ErrPlus        = &Error{"the phone number has a plus sign that is not at its start; keep one number to a row, with one plus in front"}
-	ErrCharacter   = &Error{"the phone number contains a character that no phone number has; keep digits, plus, spaces, dots, dashes and brackets"}
-	ErrNoCountry   = &Error{"the phone number has no country code; write it with plus and country code, such as +39 347 123 4567"}
-	ErrCountryCode = &Error{"the phone number begins with a country code that does not exist; check the digits after the plus"}
-	ErrRegion      = &Error{"the region for phone numbers is unknown; use a country's two capital letters, such as IT"}
-	ErrTooShort    = &Error{"the phone number is too short; check that no digit and no area code is missing"}
-	ErrTooLong     = &Error{"the phone number is too long; check for doubled digits, a second number in the same place, or a foreign number without its plus"}
-	ErrImpossible  = &Error{"no person's phone number looks like this in its country; check the digits, and write a foreign number with plus and country code"}
+	ErrEmpty       = &Error{"the phone number is empty; give one with its country code, such as +39 347 123 4567", errcode.PhoneEmpty}
+	ErrScientific  = &Error{"a spreadsheet turned the phone number into scientific notation and its last digits are lost; format the column as text and export it again", errcode.PhoneScientific}
+	ErrDecimal     = &Error{"a spreadsheet turned the phone number into a decimal number; format the column as text and export it again", errcode.PhoneDecimal}
+	ErrExtension   = &Error{"the phone number has an extension, which WhatsApp cannot reach; give the person's own number", errcode.PhoneExtension}
+	ErrLetters     = &Error{"the phone number contains letters; write it in digits", errcode.PhoneLetters}
+	ErrDirection   = &Error{"the phone number contains hidden characters that change its reading order; type it again by hand", errcode.PhoneHidden}
+	ErrList        = &Error{"the phone number contains a comma, a semicolon or a line break; keep one number to a row and no thousands separators", errcode.PhoneList}
+	ErrPlus        = &Error{"the phone number has a plus sign that is not at its start; keep one number to a row, with one plus in front", errcode.PhonePlus}
+	ErrCharacter   = &Error{"the phone number contains a character that no phone number has; keep digits, plus, spaces, dots, dashes and brackets", errcode.PhoneCharacter}
+	ErrNoCountry   = &Error{"the phone number has no country code; write it with plus and country code, such as +39 347 123 4567", errcode.PhoneNoCountry}
+	ErrCountryCode = &Error{"the phone number begins with a country code that does not exist; check the digits after the plus", errcode.PhoneCountryCode}
+	ErrRegion      = &Error{"the region for phone numbers is unknown; use a country's two capital letters, such as IT", errcode.PhoneRegion}
+	ErrTooShort    = &Error{"the phone number is too short; check that no digit and no area code is missing", errcode.PhoneTooShort}
+	ErrTooLong     = &Error{"the phone number is too long; check for doubled digits, a second number in the same place, or a foreign number without its plus", errcode.PhoneTooLong}
+	ErrImpossible  = &Error{"no person's phone number looks like this in its country; check the digits, and write a foreign number with plus and country code", errcode.PhoneNotAPersons}
 )
+
+// Errors lists what Parse refuses.
+func Errors() []*Error {
+	return []*Error{
+		ErrEmpty, ErrScientific, ErrDecimal, ErrExtension, ErrLetters, ErrDirection, ErrList, ErrPlus, ErrCharacter,
+		ErrNoCountry, ErrCountryCode, ErrRegion, ErrTooShort, ErrTooLong, ErrImpossible,
+	}
+}
 
 // Parse reads a phone number that a person or a file gave. region is the ISO 3166-1 alpha-2 country
 // for numbers in national form, in capitals; with "" an international form is required.

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -120,7 +121,7 @@ func (c *LineCSV) Flush() error {
 
 func wrapCSV(err error) error {
 	if err != nil {
-		return fmt.Errorf("writing CSV: %w", err)
+		return errcode.With(fmt.Errorf("writing CSV: %w", err), errcode.OutputFailed)
 	}
 	return nil
 }

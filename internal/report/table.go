@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -47,7 +48,7 @@ func (t *LineTable) Write(l Line) error {
 func (t *LineTable) row(when, campaign, to, state, why string) error {
 	text := strings.TrimRight(pad(when, 19)+"  "+pad(campaign, 20)+"  "+pad(to, 16)+"  "+pad(state, 9)+"  "+why, " ")
 	if _, err := io.WriteString(t.w, text+"\n"); err != nil {
-		return fmt.Errorf("printing the log: %w", err)
+		return errcode.With(fmt.Errorf("printing the log: %w", err), errcode.OutputFailed)
 	}
 	return nil
 }

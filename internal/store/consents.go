@@ -11,6 +11,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
@@ -21,7 +22,7 @@ import (
 const actorImport = "import"
 
 // ErrUndated says that a consent has no time: when it was given is part of its proof.
-var ErrUndated = errors.New("the consent has no time: give the moment at which the person acted")
+var ErrUndated = errcode.With(errors.New("the consent has no time: give the moment at which the person acted"), errcode.Undated)
 
 // ImportConsents adds events to the ledger in one transaction. The same event twice is one event, and Unchanged; a person
 // who is not a contact is made, without a contact. Counts are of events.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
@@ -35,7 +36,7 @@ func (s *Store) ImportSuppressions(ctx context.Context, records []scheduler.Supp
 }
 
 // errUndatedStop is of a record that was not checked: without its time nobody could tell whether it was lifted since.
-var errUndatedStop = errors.New("the suppression has no time")
+var errUndatedStop = errcode.With(errors.New("the suppression has no time"), errcode.Undated)
 
 // importedStop is a stop to be written, or as it stands.
 type importedStop struct {

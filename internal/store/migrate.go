@@ -10,6 +10,7 @@ import (
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/migrations"
 )
 
@@ -44,7 +45,7 @@ func Migrations(ctx context.Context, target string) (list []Migration, err error
 	}
 	states, err := provider.Status(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("reading the migrations: %w", err)
+		return nil, orElse(fmt.Errorf("reading the migrations: %w", err), errcode.DatabaseFailed)
 	}
 	for _, m := range states {
 		list = append(list, Migration{Version: m.Source.Version, Name: m.Source.Path, Applied: m.State == goose.StateApplied})
@@ -79,7 +80,7 @@ func (s *Store) migrate(ctx context.Context) ([]Migration, error) {
 	}
 	results, err := provider.Up(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("migrating the database: %w", err)
+		return nil, orElse(fmt.Errorf("migrating the database: %w", err), errcode.DatabaseFailed)
 	}
 	var applied []Migration
 	for _, r := range results {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
@@ -21,7 +22,7 @@ import (
 const recordsPerStatement = 1000
 
 // errContactMoved says that a contact changed between its reading and its writing.
-var errContactMoved = errors.New("contacts kept changing underneath: another import, or an erasure, is running")
+var errContactMoved = errcode.With(errors.New("contacts kept changing underneath: another import, or an erasure, is running"), errcode.DatabaseBusy)
 
 // ImportContacts adds and updates contacts in one transaction. A nil field leaves what is there, tags are added, attributes
 // are set over; of several records for one person, whatever form their number is written in, the last wins. An erased

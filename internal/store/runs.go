@@ -11,13 +11,14 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
 )
 
 // ErrNoRun says that there is no run of that id.
-var ErrNoRun = errors.New("there is no such run: `permesso runs list` shows them")
+var ErrNoRun = errcode.With(errors.New("there is no such run: `permesso runs list` shows them"), errcode.NoSuchRun)
 
 const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
 	plan, planned_at, created_at, started_at, finished_at`
@@ -187,6 +188,9 @@ func (e *StateError) Error() string { return e.Why }
 
 // Is makes it an ErrState.
 func (e *StateError) Is(target error) bool { return target == ErrState }
+
+// ErrorCode is the code under which it is explained.
+func (e *StateError) ErrorCode() errcode.Code { return errcode.WrongRunState }
 
 // MoveRun moves a run to a state, with the reason why. From a state that does not lead there it returns ErrState.
 // Cancelling closes every delivery that still waits.

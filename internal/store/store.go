@@ -17,6 +17,7 @@ import (
 	_ "github.com/lib/pq" // the postgres driver
 	"modernc.org/sqlite"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -34,10 +35,10 @@ type Store struct {
 }
 
 // ErrNewer says that the database was written by a newer permesso.
-var ErrNewer = errors.New("the database is newer than this program: run the newer permesso, or restore a backup")
+var ErrNewer = errcode.With(errors.New("the database is newer than this program: run the newer permesso, or restore a backup"), errcode.DatabaseNewer)
 
 // ErrNotMigrated says that a PostgreSQL database wants migrations.
-var ErrNotMigrated = errors.New("the database wants migrations: run `permesso migrate` once, then try again")
+var ErrNotMigrated = errcode.With(errors.New("the database wants migrations: run `permesso migrate` once, then try again"), errcode.DatabaseNotMigrated)
 
 // Open connects to "sqlite:PATH" or a postgres:// URL and checks its shape: migrations run by themselves on SQLite and
 // on an empty PostgreSQL database, else ErrNotMigrated. The store must be closed.
@@ -89,13 +90,13 @@ func connect(ctx context.Context, target string) (*Store, error) {
 	if strings.HasPrefix(target, "postgres://") || strings.HasPrefix(target, "postgresql://") {
 		return connectPostgres(ctx, target)
 	}
-	return nil, fmt.Errorf("database %q: write sqlite:PATH or postgres://USER@HOST:PORT/NAME?sslmode=verify-full", redact(target))
+	return nil, errcode.With(fmt.Errorf("database %q: write sqlite:PATH or postgres://USER@HOST:PORT/NAME?sslmode=verify-full", redact(target)), errcode.DatabaseAddress)
 }
 
 func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	if dir := filepath.Dir(path); dir != "." {
 		if _, err := os.Stat(dir); err != nil {
-			return nil, fmt.Errorf("database sqlite:%s: the folder %s is not there: create it, or mend `database:`", path, dir)
+			return nil, errcode.With(fmt.Errorf("database sqlite:%s: the folder %s is not there: create it, or mend `database:`", path, dir), errcode.DatabaseFolder)
 		}
 	}
 	dsn := func(extra string) string {
@@ -121,11 +122,11 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 func connectPostgres(ctx context.Context, target string) (*Store, error) {
 	u, err := url.Parse(target)
 	if err != nil {
-		return nil, errors.New("database: the postgres:// address cannot be read: check its user, host, port and name")
+		return nil, errcode.With(errors.New("database: the postgres:// address cannot be read: check its user, host, port and name"), errcode.DatabaseAddress)
 	}
 	query := u.Query()
 	if query.Get("sslmode") == "" {
-		return nil, errors.New("database: the postgres:// address has no sslmode: add ?sslmode=verify-full, or ?sslmode=disable for a server on this machine")
+		return nil, errcode.With(errors.New("database: the postgres:// address has no sslmode: add ?sslmode=verify-full, or ?sslmode=disable for a server on this machine"), errcode.DatabaseAddress)
 	}
 	for key, value := range map[string]string{"connect_timeout": "5", "application_name": "permesso", "statement_timeout": "60000", "idle_in_transaction_session_timeout": "10000"} {
 		if !query.Has(key) {
@@ -156,13 +157,13 @@ func connectPostgres(ctx context.Context, target string) (*Store, error) {
 func openPostgres(ctx context.Context, dsn, target string) (*sqlx.DB, error) {
 	db, err := sqlx.Open("postgres", dsn)
 	if err != nil {
-		return nil, fmt.Errorf("opening %s: %w", redact(target), err)
+		return nil, errcode.With(fmt.Errorf("opening %s: %w", redact(target), err), errcode.DatabaseAddress)
 	}
 	db.SetMaxOpenConns(10)
 	db.SetMaxIdleConns(10)
 	db.SetConnMaxLifetime(5 * time.Minute)
 	if err := db.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("reaching the database at %s: %w", redact(target), err), db.Close())
+		return nil, errors.Join(orElse(fmt.Errorf("reaching the database at %s: %w", redact(target), err), errcode.DatabaseUnreachable), db.Close())
 	}
 	return db, nil
 }
@@ -193,7 +194,7 @@ func explainSQLite(err error) error {
 }
 
 // errOvertaken says that another transaction moved deliveries between this one's reading and its writing.
-var errOvertaken = errors.New("the deliveries kept changing underneath")
+var errOvertaken = errcode.With(errors.New("the deliveries kept changing underneath"), errcode.DatabaseBusy)
 
 // inTx runs f in one transaction, again from its beginning when the database asks for that. f must be free of side
 // effects other than on tx and on variables that it sets anew each time.

@@ -10,13 +10,14 @@ import (
 
 	"github.com/jmoiron/sqlx"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 )
 
 // ErrNoReason says that a stop was to be lifted without saying why.
-var ErrNoReason = errors.New("a suppression is lifted only with a reason: say why, for the record")
+var ErrNoReason = errcode.With(errors.New("a suppression is lifted only with a reason: say why, for the record"), errcode.NoReasonGiven)
 
 // Suppress writes an operator's stop for every identifier of a number's person, who is made when the number was never met,
 // and closes the waiting deliveries that it covers. A message of theirs may still be in flight: wait with InFlight.

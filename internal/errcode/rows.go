@@ -1,0 +1,144 @@
+package errcode
+
+// Why a row of a file was not imported. Of its phone number phones.go tells.
+const (
+	RowTooFewCells    Code = "row_too_few_cells"
+	RowTooManyCells   Code = "row_too_many_cells"
+	RowUnclosedQuote  Code = "row_unclosed_quote"
+	RowStrayQuote     Code = "row_text_after_quote"
+	RowBareQuote      Code = "row_quote_inside_cell"
+	RowTooLong        Code = "row_too_long"
+	RowNotUTF8        Code = "row_not_utf8"
+	RowNUL            Code = "row_damaged"
+	RowUnnamedColumn  Code = "row_unnamed_column"
+	RowTextTooLong    Code = "row_text_too_long"
+	RowLanguage       Code = "row_language_unknown"
+	RowZone           Code = "row_timezone_unknown"
+	RowAction         Code = "row_action_unknown"
+	RowSource         Code = "row_source_unknown"
+	RowCategory       Code = "row_category_unknown"
+	RowWithoutSource  Code = "row_without_source"
+	RowWithoutWording Code = "row_without_wording"
+	RowWithoutTime    Code = "row_without_time"
+	RowTime           Code = "row_time_unreadable"
+	RowFuture         Code = "row_time_in_future"
+	RowLongAgo        Code = "row_time_before_1970"
+	RowScope          Code = "row_scope_unknown"
+)
+
+func rows() []Entry {
+	return in(AreaRows, 0, []Entry{
+		{
+			Code: RowTooFewCells, Title: "The row has fewer cells than the header",
+			Means: "The row was cut off, or a separator is missing, so that cells would stand in the wrong columns.",
+			Do:    "Compare the row in `FILE.rejected.csv` with the header and add what is missing.",
+		},
+		{
+			Code: RowTooManyCells, Title: "The row has more cells than the header",
+			Means: "Usually a cell contains the separator, such as a comma in a name.",
+			Do:    "Put that cell into double quotes.",
+			Example: "phone,name\n" +
+				`+393471234567,"Rossi, Anna"`,
+		},
+		{
+			Code: RowUnclosedQuote, Title: "A double quote is never closed",
+			Means: "Everything behind it would belong to one cell, also the rows that follow.",
+			Do:    "Close the quote, and write a quote inside a cell twice.",
+		},
+		{
+			Code: RowStrayQuote, Title: "Text follows a closing quote",
+			Means: "The cell ends with its double quote, and more text stands before the next separator.",
+			Do:    "Write a quote inside a cell twice: `\"the \"\"best\"\" offer\"`.",
+		},
+		{
+			Code: RowBareQuote, Title: "A quote stands inside a cell without quotes",
+			Means: "Readers of CSV do not agree what such a cell holds, so it is not guessed.",
+			Do:    "Put the cell into double quotes and write the inner quote twice.",
+		},
+		{
+			Code: RowTooLong, Title: "The row is longer than 1 MiB",
+			Means: "No person's row is; a line break or a closing quote is missing.",
+			Do:    "Look at the line that was named, and mend its quotes.",
+		},
+		{
+			Code: RowNotUTF8, Title: "The row is not UTF-8 text",
+			Means: "A letter in it is written in another encoding than the rest of the file.",
+			Do:    "Save the file as \"CSV UTF-8\" and import it again.",
+		},
+		{
+			Code: RowNUL, Title: "The row is damaged",
+			Means: "It has a NUL character in it, which comes from a file that was cut or written badly.",
+			Do:    "Export the file again.",
+		},
+		{
+			Code: RowUnnamedColumn, Title: "A cell is filled in a column without a name",
+			Means: "It is not known what the cell says, and it is not thrown away in silence.",
+			Do:    "Name the column in the header, or empty the cell.",
+		},
+		{
+			Code: RowTextTooLong, Title: "A text is longer than 255 characters",
+			Means: "Names, attributes and tags are short; a long one is usually a closing quote that is missing.",
+			Do:    "Shorten it, or close the quote.",
+		},
+		{
+			Code: RowLanguage, Title: "The language is unknown",
+			Means: "Languages are written in BCP 47, and the message's language is chosen by them.",
+			Do:    "Write a code such as `it` or `pt-BR`.",
+		},
+		{
+			Code: RowZone, Title: "The time zone is unknown",
+			Means: "Time zones are written by their IANA names, and quiet hours go by them.",
+			Do:    "Write a name such as `Europe/Rome`, or leave the cell empty.",
+		},
+		{
+			Code: RowAction, Title: "The action is unknown",
+			Means: "A row of consents says that somebody agreed, or that they no longer do.",
+			Do:    "Write `granted` or `revoked`.",
+		},
+		{
+			Code: RowSource, Title: "The source is unknown",
+			Means: "The source says where the person acted, and is one of a fixed list.",
+			Do:    "Write one of the sources that were listed, such as `web_form`.",
+		},
+		{
+			Code: RowCategory, Title: "The category is unknown",
+			Means: "People consent to the categories of config.yaml, by the names that they have there.",
+			Do:    "Correct the name, or add the category to config.yaml.",
+		},
+		{
+			Code: RowWithoutSource, Title: "A granted consent has no source",
+			Means: "Without where it was given it could not be proved later, and what cannot be proved does not count.",
+			Do:    "Fill the column `source`.",
+		},
+		{
+			Code: RowWithoutWording, Title: "A granted consent has no wording",
+			Means: "Without the words that the person agreed to it could not be proved later.",
+			Do:    "Fill the column `wording` with the text that was shown.",
+		},
+		{
+			Code: RowWithoutTime, Title: "The time is empty",
+			Means: "Without its time nobody could say whether a consent or a stop still holds.",
+			Do:    "Write when it happened, such as `2026-11-20T18:30:00+01:00`.",
+		},
+		{
+			Code: RowTime, Title: "The time cannot be read",
+			Means: "Times are in RFC 3339, with date, time and offset, so that none is read in the wrong zone.",
+			Do:    "Write it such as `2026-11-20T18:30:00+01:00`.",
+		},
+		{
+			Code: RowFuture, Title: "The time lies in the future",
+			Means: "Nobody has acted at a time that has not come; usually the offset is wrong.",
+			Do:    "Write when it happened, with the right offset.",
+		},
+		{
+			Code: RowLongAgo, Title: "The time is before 1970",
+			Means: "There was no such consent then; usually a spreadsheet misread the date.",
+			Do:    "Write when it happened.",
+		},
+		{
+			Code: RowScope, Title: "The scope is unknown",
+			Means: "A stop covers everything, a kind of messages or a category. One that is not understood is not narrowed by guessing.",
+			Do:    "Write `all`, `kind:marketing`, `kind:utility`, `kind:authentication` or `category:` and one of the categories in config.yaml.",
+		},
+	})
+}

@@ -1,0 +1,157 @@
+package errcode
+
+import "slices"
+
+// Why a run, or the service, does not start or go on.
+const (
+	Internal            Code = "internal"
+	Interrupted         Code = "interrupted"
+	Halted              Code = "halted"
+	DryRun              Code = "dry_run"
+	SecondServe         Code = "second_serve"
+	LockUnusable        Code = "lock_unusable"
+	AddressInUse        Code = "address_in_use"
+	AddressUnusable     Code = "address_unusable"
+	StateDirUnusable    Code = "state_dir_unusable"
+	ServiceFailed       Code = "service_failed"
+	NoTestPhones        Code = "no_test_phones"
+	NoSuchRun           Code = "no_such_run"
+	WrongRunState       Code = "wrong_run_state"
+	NumberNotConfigured Code = "number_not_configured"
+	RunIncomplete       Code = "run_incomplete"
+	RunInterrupted      Code = "run_interrupted"
+	RunPaused           Code = "run_paused"
+	RunAwaitsApproval   Code = "run_awaits_approval"
+	RunWaits            Code = "run_waits"
+	NothingToLift       Code = "nothing_to_lift"
+	PersonsOwnStop      Code = "persons_own_stop"
+	NoReasonGiven       Code = "no_reason_given"
+	Undated             Code = "undated"
+)
+
+func running() []Entry {
+	halted := in(AreaRunning, 0, []Entry{{
+		Code: Halted, Title: "Everything is halted",
+		Means: "Somebody stopped all sending with `permesso halt`; it holds in every process and after a restart. A run is refused with exit code 5; one that was under way ends with 4 and stays open.",
+		Do:    "Find out why, then take it back with `permesso resume`.",
+	}})
+	refused := in(AreaRunning, 5, []Entry{
+		{
+			Code: SecondServe, Title: "Another serve has this SQLite file",
+			Means: "One SQLite file takes one `permesso serve`. The other verbs work beside it.",
+			Do:    "Let the other one work, or stop it; for several processes use PostgreSQL.",
+		},
+	})
+	incomplete := in(AreaRunning, 4, []Entry{
+		{
+			Code: DryRun, Title: "dry_run is on, so nothing was sent",
+			Means: "The configuration forbids sending. The plan was made and printed; no run was stored.",
+			Do:    "When the plan is right, set `dry_run: false` in config.yaml.",
+		},
+		{
+			Code: Interrupted, Title: "The verb was interrupted",
+			Means: "Ctrl-C or a signal ended it before it was through. What it had already stored stays; nothing is left half done.",
+			Do:    "Start it again; importing a file again does no harm.",
+		},
+		{
+			Code: RunInterrupted, Title: "The run was interrupted and is paused",
+			Means: "Ctrl-C ended the verb. Messages on their way were finished, the rest waits; nobody gets the run twice.",
+			Do:    "Let it go on with `permesso runs resume RUN`, or end it with `permesso runs cancel RUN`.",
+		},
+		{
+			Code: RunPaused, Title: "The run is paused",
+			Means: "An operator paused it, or a refusal of Meta's that everybody in it would have met. The reason was printed.",
+			Do:    "Mend the reason, then `permesso runs resume RUN`.",
+		},
+		{
+			Code: RunAwaitsApproval, Title: "The run waits for approval",
+			Means: "It is larger than `approvals.above` in config.yaml allows without a second person.",
+			Do:    "Have somebody approve it, or end it with `permesso runs cancel RUN`.",
+		},
+		{
+			Code: RunWaits, Title: "What is left of the run waits for a time",
+			Means: "Everybody who is left waits for more than two minutes: for the campaign's window, the end of quiet hours or room in a cap. The foreground does not stay for that.",
+			Do:    "Let `permesso serve` run: it sends the rest at the time that was named.",
+		},
+		{
+			Code: RunIncomplete, Title: "The run ended before all of it was sent",
+			Means: "A part of the program failed while the run was under way; the cause was printed or logged beside it. The run stays as it is.",
+			Do:    "Mend the cause, then let the run go on with `permesso runs resume RUN`.",
+		},
+	})
+	wrongUse := in(AreaRunning, 2, []Entry{
+		{
+			Code: NoTestPhones, Title: "There are no test phones",
+			Means: "`run --test` sends to `test_phones` alone, and the configuration has none.",
+			Do:    "Add your own number: `test_phones: [\"+393471234567\"]`.",
+		},
+	})
+	failed := in(AreaRunning, 1, []Entry{
+		{
+			Code: AddressInUse, Title: "Another program listens on the address",
+			Means: "An address can have one listener. Often it is another `permesso serve`.",
+			Do:    "Stop the other program, or change the address under `listen` in config.yaml.",
+		},
+		{
+			Code: AddressUnusable, Title: "The address cannot be listened on",
+			Means: "It is not one of this machine's, its port is below 1024 and needs a right, or it cannot be read.",
+			Do:    "Correct the address, such as `127.0.0.1:8080`.",
+		},
+		{
+			Code: StateDirUnusable, Title: "The state folder cannot be used",
+			Means: "`state_dir` holds what must survive outside the database, and cannot be read or written.",
+			Do:    "Check the owner and permissions of the folder, or correct `state_dir` in config.yaml.",
+		},
+		{
+			Code: LockUnusable, Title: "The lock beside the SQLite file cannot be taken",
+			Means: "`serve` takes a lock on FILE.lock to be the only one, and the file cannot be made or locked.",
+			Do:    "Check owner and permissions of the database's folder, and keep it on a local disk.",
+		},
+		{
+			Code: ServiceFailed, Title: "A part of the service failed",
+			Means: "A listener or a worker ended with an error, and the service stopped in good order with it.",
+			Do:    "Read the error that was printed with it, mend the cause and start the service again.",
+		},
+		{
+			Code: NoSuchRun, Title: "There is no such run",
+			Means: "No run has this id; a run's id is not its campaign's.",
+			Do:    "`permesso runs list` shows them.",
+		},
+		{
+			Code: WrongRunState, Title: "The run is in another state",
+			Means: "Only a paused run is resumed, and one that is over is neither paused nor cancelled.",
+			Do:    "Look with `permesso runs show RUN`; a run that is over is not opened again, `permesso run CAMPAIGN` makes a new one.",
+		},
+		{
+			Code: NumberNotConfigured, Title: "The run's number is not configured any more",
+			Means: "A run keeps its number to the end, and `numbers` in config.yaml no longer has it.",
+			Do:    "Put the number back, or end the run with `permesso runs cancel RUN`.",
+		},
+		{
+			Code: NothingToLift, Title: "There was no stop to lift",
+			Means: "No stop of an operator or of a file holds for this number.",
+			Do:    "`permesso suppress list` shows the stops that hold.",
+		},
+		{
+			Code: PersonsOwnStop, Title: "Only the person can take this stop back",
+			Means: "The stop came from the person or from WhatsApp itself. No operator and no file lifts it, and nothing was changed.",
+			Do:    "If the person wants messages again, they write START or use their own page.",
+		},
+		{
+			Code: NoReasonGiven, Title: "A stop is lifted only with a reason",
+			Means: "The reason is kept in the audit log, so that it can be said later why somebody was written to again.",
+			Do:    "Add `--reason WHY`.",
+		},
+		{
+			Code: Undated, Title: "A record has no time",
+			Means: "Of a consent or a stop without its time nobody could say whether it still holds. It was not stored.",
+			Do:    "Give the moment at which the person acted.",
+		},
+		{
+			Code: Internal, Title: "Something happened that permesso has no word for",
+			Means: "The error was not foreseen. What was stored before it is kept, and in doubt nothing was sent.",
+			Do:    "Report it with what was printed, the log, and the output of `permesso version`; take phone numbers and tokens out first.",
+		},
+	})
+	return slices.Concat(halted, refused, incomplete, wrongUse, failed)
+}
