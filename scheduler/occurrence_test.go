@@ -298,19 +298,3 @@ func TestCronAgainstRobfig(t *testing.T) {
 		}
 	})
 }
-
-func BenchmarkPlanOf200CampaignsOver30Days(b *testing.B) {
-	campaigns := make([]scheduler.Campaign, 200)
-	for i := range campaigns {
-		campaigns[i] = scheduler.Campaign{ID: fmt.Sprint(i), Schedule: &scheduler.Schedule{
-			Cron: fmt.Sprintf("%d,%d */2 * * *", i%30, 30+i%30), Zone: difficultZones[i%len(difficultZones)]}}
-	}
-	from := time.Date(2026, 10, 10, 0, 0, 0, 0, time.UTC)
-	for b.Loop() {
-		for _, c := range campaigns {
-			if _, err := c.Between(from, from.AddDate(0, 0, 30)); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-}
