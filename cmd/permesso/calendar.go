@@ -180,11 +180,11 @@ func (s *session) openThere(ctx context.Context, cfg *config.Config) (a *app.App
 			return nil, "there is no database yet"
 		}
 	} else {
-		steps, err := store.Migrations(ctx, cfg.Database)
+		stands, err := store.Stands(ctx, cfg.Database)
 		if err != nil {
 			return nil, sentenceOf(err)
 		}
-		if !slices.ContainsFunc(steps, func(m store.Migration) bool { return m.Applied }) {
+		if !stands {
 			return nil, "the database is empty"
 		}
 	}
