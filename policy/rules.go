@@ -204,6 +204,9 @@ func (q *question) sent(c *Cap, after time.Time) int {
 	return n
 }
 
+// Counts reports whether the cap counts a send of this kind, category and campaign.
+func (c Cap) Counts(s Send) bool { return c.counts(&s) }
+
 func (c *Cap) unnamed() bool { return c.Kind == "" && c.Category == "" && c.Campaign == "" }
 
 // counts reports whether the cap counts a send. One whose kind is not on record may be of any.

@@ -35,6 +35,7 @@ type Draft struct {
 	binding   sender.Binding
 	rate      float64
 	testers   map[string]bool
+	apart     bool // it takes no room from the others
 
 	plan  Plan
 	ahead int
@@ -106,6 +107,15 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 		plans[i] = d.finish(now)
 	}
 	return plans, nil
+}
+
+// CountEach judges everybody for each draft as if it were alone, in one reading of the people, and only counts. The plans
+// come in no particular order.
+func CountEach(ctx context.Context, people People, drafts []*Draft, now time.Time) ([]Plan, error) {
+	for _, d := range drafts {
+		d.apart = true
+	}
+	return MakePlans(ctx, people, nil, drafts, now)
 }
 
 // byPriority orders runs: the higher priority, then the earlier fire time, then the id.
@@ -227,7 +237,7 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	} else if d.Run.FireAt.After(now) {
 		decision = policy.Decision{Verdict: policy.Defer, Until: d.Run.FireAt}
 	}
-	if !d.Run.Test {
+	if !d.Run.Test && !d.apart {
 		subject.Person.Sends = append(subject.Person.Sends, policy.Send{At: leaves, Kind: d.Run.Kind, Category: d.Run.Category, Campaign: d.Run.CampaignID})
 	}
 	return decision

@@ -56,6 +56,7 @@ var rooms = map[string]room{
 	"internal/metrics": {imports: domain, forbids: sqlPackages},
 	"internal/console": {imports: with(domain, "internal/report"), forbids: sqlPackages},
 	"internal/imports": {imports: domain, forbids: sqlAndHTTP},
+	"internal/ical":    {imports: domain, forbids: sqlAndHTTP, noClock: true},
 	"internal/store":   {imports: with(domain, "internal/report", "migrations"), forbids: []string{"net/http"}},
 	"migrations":       {},
 

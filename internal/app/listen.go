@@ -96,7 +96,7 @@ func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 func (a *App) consoleListener() (*listener, error) {
 	handler := console.New(console.Options{
 		Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: a.Config.Business.Name, Zone: a.zone(),
-		Country: a.Config.Business.Country, Hosts: []string{a.Config.Listen.Console}, Logger: a.Log,
+		Country: a.Config.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Logger: a.Log,
 	})
 	return listen("console", a.Config.Listen.Console, handler)
 }

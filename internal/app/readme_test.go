@@ -62,7 +62,7 @@ var readmeCommands = map[string]struct {
 	"permesso runs list":                                            {inShop, []string{"weekend-offer (test)", "done"}},
 	"permesso report":                                               {inShop, []string{"No run yet"}}, // a test run is none
 	`permesso suppress add +393471234567 --reason "asked by phone"`: {inShop, []string{"is suppressed"}},
-	"permesso plan --next 30d":                                      {inShop, []string{"18:00:00", "weekend-offer"}},
+	"permesso plan --next 30d":                                      {inShop, []string{"18:00 +", "Europe/Rome", "weekend-offer"}},
 	`permesso halt --reason "wrong price"`:                          {inShop, []string{"Everything is halted"}},
 	"permesso resume":                                               {inShop, []string{"The halt is taken back"}},
 }

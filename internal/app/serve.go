@@ -138,7 +138,7 @@ func (a *App) workers(roles []Role) []part {
 		return parts
 	}
 	if slices.Contains(roles, RoleScheduler) {
-		s := &scheduler.Scheduler{Slots: a.Store, Open: a.Store, Campaigns: func() []scheduler.Campaign { return a.Config.Campaigns }, Freeze: a.Freeze, Logger: a.Log}
+		s := &scheduler.Scheduler{Slots: a.Store, Formers: a.Store, Clock: a.Store.Now, Campaigns: func() []scheduler.Campaign { return a.Config.Campaigns }, Freeze: a.Freeze, Logger: a.Log}
 		parts = append(parts, part{"scheduler", s.Run}, part{"planner", a.planner().Run})
 	}
 	if slices.Contains(roles, RoleSender) {

@@ -42,6 +42,8 @@ type Options struct {
 	// Hosts are the names or addresses, with or without a port, by which the console may be opened besides localhost: the host of
 	// listen.console. An unspecified one (0.0.0.0, ::, or only a port) admits every address, and still no name.
 	Hosts []string
+	// Calendar writes when campaigns fire as iCalendar text, for GET /calendar.ics; nil leaves that page out.
+	Calendar func() ([]byte, error)
 	// Logger gets what went wrong, never an address that was asked for: a search holds a phone number. Nil discards.
 	Logger *slog.Logger
 }
@@ -70,6 +72,9 @@ func New(options Options) http.Handler {
 	// What htmx asks for every second: the part of a page that moves.
 	mux.HandleFunc("GET /fragments/runs", c.showRunsFragment)
 	mux.HandleFunc("GET /fragments/runs/{id}", c.showRunFragment)
+	if options.Calendar != nil {
+		mux.HandleFunc("GET /calendar.ics", c.showCalendar)
+	}
 	mux.Handle("GET /static/{name}", files)
 	mux.HandleFunc("GET /", c.notFound)
 	return guard(mux, options.Hosts)

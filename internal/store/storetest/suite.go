@@ -60,6 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"leases", testLeases},
 		{"settle", testSettle},
 		{"marks", testMarks},
+		{"former runs", testFormer},
 		{"queued rows in order", testQueued},
 		{"plan and explain have the same people", testExplained},
 	} {
