@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
