@@ -67,7 +67,7 @@ func TestFiltersStayOutOfSQL(t *testing.T) {
 // However an audience asks, the contacts of a stretch are found by their keys, and what is looked up of each person by theirs.
 func TestAudiencesWalkKeys(t *testing.T) {
 	storetest.Databases(t, func(t *testing.T, target string) {
-		const people = 4000
+		const people = 2500
 		s, db := storetest.Open(t, target), storetest.SQL(t, target)
 		contacts := make([]scheduler.ContactRecord, people)
 		consents := make([]scheduler.ConsentRecord, people)
@@ -90,7 +90,7 @@ func TestAudiencesWalkKeys(t *testing.T) {
 			}
 		}
 		var keys [][]byte
-		if err := db.SelectContext(t.Context(), &keys, "SELECT person_id FROM contacts ORDER BY person_id LIMIT 1000 OFFSET 1500"); err != nil {
+		if err := db.SelectContext(t.Context(), &keys, "SELECT person_id FROM contacts ORDER BY person_id LIMIT 600 OFFSET 1000"); err != nil {
 			t.Fatal(err)
 		}
 		for _, filter := range []string{

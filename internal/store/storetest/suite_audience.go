@@ -215,11 +215,11 @@ func (a audiences) found(t fataler, limit int, now time.Time, reaches ...schedul
 func (a audiences) asSchedulerHasIt(t *testing.T) {
 	pairs, matches := 0, 0
 	rapid.Check(t, func(rt *rapid.T) {
-		people := rapid.SliceOfN(rapid.Custom(drawSomebody), 8, 32).Draw(rt, "people")
+		people := rapid.SliceOfN(rapid.Custom(drawSomebody), 8, 20).Draw(rt, "people")
 		a.write(rt, people)
 		now := audienceNow.Add(time.Duration(rapid.Int64Range(-3, 3).Draw(rt, "nanoseconds")))
 		var reaches []scheduler.Reach
-		for range rapid.IntRange(4, 10).Draw(rt, "filters") {
+		for range rapid.IntRange(4, 8).Draw(rt, "filters") {
 			segments := drawSegments(rt)
 			filter := drawFilter(rt, 3, len(segments))
 			audience, err := scheduler.ParseAudience(filter, audienceTypes, segments)
