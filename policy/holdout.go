@@ -4,7 +4,6 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"math/bits"
 	"regexp"
@@ -26,17 +25,17 @@ const (
 
 var shareShape = regexp.MustCompile(`^([0-9]{1,3})(?:\.([0-9]{1,4}))?%$`)
 
-var errShare = errors.New("write a share of all people from 0% to 100%, such as 5% or 0.5%, with at most four decimals")
+const wantShare = "write a share of all people from 0% to 100%, such as 5% or 0.5%, with at most four decimals"
 
 // ParseShare reads a share as people write it: 5%, 0.5%, 12.3456%.
 func ParseShare(text string) (Share, error) {
 	parts := shareShape.FindStringSubmatch(text)
 	if parts == nil {
-		return 0, fmt.Errorf("share %q: %w", text, errShare)
+		return 0, fmt.Errorf("share %q: %s", text, wantShare)
 	}
 	n, err := strconv.Atoi(parts[1] + (parts[2] + strings.Repeat("0", decimals))[:decimals])
 	if err != nil || Share(n) > Everybody {
-		return 0, fmt.Errorf("share %q: %w", text, errShare)
+		return 0, fmt.Errorf("share %q: %s", text, wantShare)
 	}
 	return Share(n), nil
 }
