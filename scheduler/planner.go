@@ -18,7 +18,8 @@ import (
 
 // People reads contacts with the facts about them, in key order.
 type People interface {
-	Range(ctx context.Context, after policy.PersonID, limit int, want Want) ([]Subject, error)
+	// Range looks at the next limit contacts after a person, and returns those whom an audience has.
+	Range(ctx context.Context, after policy.PersonID, limit int, want Want) (Stretch, error)
 }
 
 // Rows takes the planner's word on people, page by page.
@@ -71,7 +72,7 @@ func (d *Draft) kind() policy.Kind {
 	return kind
 }
 
-// pageSize is how many people are read and judged together: large enough for range queries, small enough for memory.
+// pageSize is how many people are looked at together: large enough for range queries, small enough for memory.
 const (
 	pageSize = 10_000
 	// firstPage is small, so that the first messages leave while the rest is still being judged.
@@ -123,13 +124,12 @@ func byPriority(a, b *Draft) int {
 }
 
 func wantOf(drafts []*Draft, now time.Time) Want {
-	want := Want{SendsSince: now}
+	want := Want{SendsSince: now, Now: now}
 	for _, d := range drafts {
 		if !slices.Contains(want.Categories, d.Run.Category) {
 			want.Categories = append(want.Categories, d.Run.Category)
 		}
-		needs := d.audience.Needs()
-		want.Activity = want.Activity || needs.Sent || needs.Delivered || needs.Replied
+		want.Audiences = append(want.Audiences, d.reach())
 		want.Planning = append(want.Planning, d.Run.ID)
 		for _, c := range d.Run.Frozen.Rules.Caps {
 			if since := now.Add(-c.Per); since.Before(want.SendsSince) {
@@ -152,19 +152,16 @@ func readAhead(ctx context.Context, people People, want Want) <-chan page {
 		defer close(pages)
 		var after policy.PersonID
 		for size := firstPage; ; size = pageSize {
-			subjects, err := people.Range(ctx, after, size, want)
-			if err == nil && len(subjects) == 0 {
-				return
-			}
+			stretch, err := people.Range(ctx, after, size, want)
 			select {
-			case pages <- page{subjects, err}:
+			case pages <- page{stretch.Subjects, err}:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil {
+			if err != nil || stretch.Done {
 				return
 			}
-			after = subjects[len(subjects)-1].Contact.PersonID
+			after = stretch.Last
 		}
 	}()
 	return pages
@@ -175,7 +172,7 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 	for i := range subjects {
 		subject := &subjects[i]
 		for k, d := range drafts {
-			if !d.matches(subject, now) {
+			if !d.addresses(subject, subject.In[k]) {
 				continue
 			}
 			decision := d.judge(subject, now)
@@ -203,15 +200,17 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 	return nil
 }
 
-func (d *Draft) matches(subject *Subject, now time.Time) bool {
+// reach is whom the store is asked for: everybody for a run that goes to test phones alone.
+func (d *Draft) reach() Reach {
 	if d.Run.Test {
-		return d.testers[string(subject.Contact.Phone.Canonical())]
+		return Reach{Audience: Audience{everyone: true}}
 	}
-	subject.Contact.ConsentAt = time.Time{}
-	if consent := subject.Person.Consents[d.Run.Category]; consent.Action == policy.Granted {
-		subject.Contact.ConsentAt = consent.At
-	}
-	return d.audience.Matches(subject.Contact, now)
+	return Reach{Audience: d.audience, Category: d.Run.Category}
+}
+
+// addresses reports whether the run is for somebody whom its reach has, or has not.
+func (d *Draft) addresses(subject *Subject, has bool) bool {
+	return has && (!d.Run.Test || d.testers[string(subject.Contact.Phone.Canonical())])
 }
 
 // judge asks policy about one person, and books the slot that an admitted one takes for the campaigns after this one.

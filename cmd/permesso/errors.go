@@ -94,6 +94,7 @@ func exitCode(err error) int {
 	var usage *usageError
 	var problems *config.Problems
 	var unread *noConfig
+	var told *mistaken
 	var refused *templates.RefusedError
 	var stopped *interrupted
 	switch {
@@ -101,7 +102,7 @@ func exitCode(err error) int {
 		return exitDone
 	case errors.As(err, &usage), errors.Is(err, app.ErrNoCampaign), errors.Is(err, app.ErrNoTestPhones):
 		return exitWrongUse
-	case errors.As(err, &problems), errors.As(err, &unread):
+	case errors.As(err, &problems), errors.As(err, &unread), errors.As(err, &told):
 		return exitConfig
 	case errors.Is(err, app.ErrIncomplete):
 		// Before the halt that may be its reason: a run that was under way is incomplete, one that is not begun is refused.

@@ -23,10 +23,12 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso --quiet": {"check", "check --quiet", ""},
 
 	"permesso check --online": {"check", "check --online", ""},
+	"permesso check --format": {"check", "check --format sarif", ""},
 
 	"permesso init --name":       {"init --force", "init --force --name Bottega", "check --json; config"},
 	"permesso init --country":    {"init --force", "init --force --country FR", "config"},
 	"permesso init --timezone":   {"init --force", "init --force --timezone Europe/Paris", "config"},
+	"permesso init --language":   {"init --force", "init --force --language pt_BR", "config"},
 	"permesso init --account-id": {"init --force", "init --force --account-id 77", "config"},
 	"permesso init --number-id":  {"init --force", "init --force --number-id 88", "config"},
 	"permesso init --database":   {"init --force", "init --force --database sqlite:other.db", "config"},

@@ -28,7 +28,7 @@ func (s *session) schemaVerb() *cobra.Command {
 			return err
 		}
 		if _, err := s.out.Write(schema); err != nil {
-			return fmt.Errorf("printing the schema: %w", err)
+			return errcode.With(fmt.Errorf("printing the schema: %w", err), errcode.OutputFailed)
 		}
 		return nil
 	})
@@ -47,10 +47,10 @@ func writeSchema(path string, force bool) error {
 	case err == nil && !force && !config.IsSchema(there):
 		return errcode.With(fmt.Errorf("%s is there already and is not permesso's: move it away, or --force replaces it", file), errcode.ConfigurationThere)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("looking at %s, which the schema of the configuration is written to: %w", file, err)
+		return errcode.With(fmt.Errorf("looking at %s, which the schema of the configuration is written to: %w", file, err), errcode.FileUnreadable)
 	}
 	if err := os.WriteFile(file, schema, 0o644); err != nil {
-		return fmt.Errorf("writing the schema of the configuration: %w", err)
+		return errcode.With(fmt.Errorf("writing the schema of the configuration: %w", err), errcode.FileUnwritable)
 	}
 	return nil
 }

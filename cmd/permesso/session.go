@@ -28,6 +28,7 @@ type session struct {
 	out, err io.Writer
 	env      func(string) (string, bool)
 	terminal bool // out is one
+	answers  bool // in is one as well: somebody can be asked
 	colour   bool
 	logText  bool // err is a terminal
 
@@ -40,6 +41,7 @@ type session struct {
 
 func newSession(in io.Reader, out, errs io.Writer, env func(string) (string, bool)) *session {
 	s := &session{in: in, out: out, err: errs, env: env, terminal: isTerminal(out), logText: isTerminal(errs)}
+	s.answers = s.terminal && isTerminal(in)
 	noColour, _ := env("NO_COLOR")
 	dumb, _ := env("TERM")
 	s.colour = s.terminal && noColour == "" && dumb != "dumb"
@@ -179,6 +181,19 @@ func campaign(cfg *config.Config, id string) error {
 		ids[i] = c.ID
 	}
 	return misuse(errcode.NoSuchCampaign, "there is no campaign %q in %s%s", id, cfg.File, among(id, ids))
+}
+
+// campaignAt reads the configuration, and the campaign and the time that a line names.
+func (s *session) campaignAt(id, at string) (*config.Config, time.Time, error) {
+	cfg, err := s.config()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if err := campaign(cfg, id); err != nil {
+		return nil, time.Time{}, err
+	}
+	start, err := when("--at", at, zoneOf(cfg))
+	return cfg, start, err
 }
 
 // category checks that the configuration has the category.

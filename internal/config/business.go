@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 )
 
@@ -31,7 +32,7 @@ func (l *loader) readBusiness(root object) {
 
 // country returns an ISO 3166 code of two capitals.
 func (v value) country() (string, bool) {
-	text, ok := v.text("a country's two letters, such as IT")
+	text, ok := v.word("a country's two letters, such as IT")
 	if !ok {
 		return "", false
 	}
@@ -40,11 +41,11 @@ func (v value) country() (string, bool) {
 	case phone.CountryKnown(text):
 		return text, true
 	case phone.CountryKnown(upper):
-		v.fail("unknown country %q; did you mean %q?", text, upper)
+		v.fail(errcode.UnknownCountry, "unknown country %q; did you mean %q?", text, upper)
 	case upper == "UK":
-		v.fail("unknown country %q: the United Kingdom is GB", text)
+		v.fail(errcode.UnknownCountry, "unknown country %q: the United Kingdom is GB", text)
 	default:
-		v.fail("unknown country %q: write its two letters of ISO 3166, such as IT or BR", text)
+		v.fail(errcode.UnknownCountry, "unknown country %q: write its two letters of ISO 3166, such as IT or BR", text)
 	}
 	return "", false
 }
@@ -75,7 +76,7 @@ func (l *loader) readListen(root object) {
 				// The default of this key collides with what another one says.
 				at, _ = o.get(other)
 			}
-			at.fail("%s and %s cannot both listen on %s", other, it.key, *it.into)
+			at.fail(errcode.AddressTwice, "%s and %s cannot both listen on %s", other, it.key, *it.into)
 		}
 		if _, port, _ := net.SplitHostPort(*it.into); port != "0" {
 			taken[*it.into] = it.key
@@ -92,11 +93,11 @@ func (v value) address() (string, bool) {
 	}
 	host, port, err := net.SplitHostPort(text)
 	if err != nil || strings.ContainsAny(host, " /@") {
-		v.fail("%s must be %s, not %q", v.name(), want, text)
+		v.fail(errcode.InvalidAddress, "%s must be %s, not %q", v.name(), want, text)
 		return "", false
 	}
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || strconv.FormatUint(number, 10) != port {
-		v.fail("%s must be %s: %q is no port between 0 and 65535", v.name(), want, port)
+		v.fail(errcode.InvalidAddress, "%s must be %s: %q is no port between 0 and 65535", v.name(), want, port)
 		return "", false
 	}
 	return text, true
@@ -113,13 +114,13 @@ func (v value) webAddress() (string, bool) {
 	parsed, err := url.Parse(text)
 	switch {
 	case err != nil || parsed.Host == "" || parsed.Hostname() == "" || parsed.Opaque != "":
-		v.fail("%s must be %s", v.name(), want)
+		v.fail(errcode.InvalidAddress, "%s must be %s", v.name(), want)
 	case parsed.User != nil || parsed.RawQuery != "" || parsed.ForceQuery || strings.Contains(text, "#"):
-		v.fail("%s must be an address without user, ? or #", v.name())
+		v.fail(errcode.InvalidAddress, "%s must be an address without user, ? or #", v.name())
 	case parsed.Scheme == "http" && !isThisMachine(parsed.Hostname()):
-		v.fail("%s must begin with https://; http:// is only for localhost, 127.0.0.1 and [::1]", v.name())
+		v.fail(errcode.InsecureAddress, "%s must begin with https://; http:// is only for localhost, 127.0.0.1 and [::1]", v.name())
 	case parsed.Scheme != "http" && parsed.Scheme != "https":
-		v.fail("%s must begin with https://", v.name())
+		v.fail(errcode.InvalidAddress, "%s must begin with https://", v.name())
 	default:
 		return strings.TrimRight(text, "/"), true
 	}

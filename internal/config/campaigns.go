@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -44,7 +45,7 @@ func (l *loader) readCampaign(o object) scheduler.Campaign {
 		c.Category, _ = v.knownCategory()
 	}
 	if v, found := o.require("template", "write the name of the template to send"); found {
-		c.Message.Template, _ = v.shaped(templateName, "a template's name, of lower-case letters, digits and _")
+		c.Message.Template, _ = v.shaped(templateName, errcode.InvalidName, "a template's name, of small letters, digits and _", joinedBy("_"))
 	}
 	if v, found := o.require("languages", "write the template's languages, such as [it, en_US]"); found {
 		c.Message.Languages = v.templateLanguages()
@@ -74,17 +75,20 @@ func (l *loader) readCampaign(o object) scheduler.Campaign {
 		}
 	}
 	l.readLimits(o, &c)
+	if v, found := o.get("window"); found {
+		v.checkFiring(c)
+	}
 	l.checkStopButton(o, c)
 	return c
 }
 
 func (l *loader) readCampaignID(v value) string {
-	id, ok := v.shaped(idShape, "an id of "+wantID)
+	id, ok := v.shaped(idShape, errcode.InvalidName, "a name of "+wantID, joinedBy("-"))
 	if !ok {
 		// It was named, if badly: a cap that refers to it is no second mistake.
 		id = v.node.Value
 	} else if first, twice := l.campaigns[id]; twice {
-		v.fail("the campaign %s is written twice; the first is on %s", id, first.where(v))
+		v.fail(errcode.DuplicateCampaign, "the campaign %s is written twice; the first is on %s", id, first.where(v))
 		return id
 	}
 	l.campaigns[id] = v
@@ -100,21 +104,21 @@ func (v value) templateLanguages() []string {
 		return nil
 	}
 	if len(values) == 0 {
-		v.fail("languages is an empty list: write at least one, such as [it]")
+		v.fail(errcode.EmptyValue, "languages is an empty list: write at least one, such as [it]")
 	}
 	var codes []string
 	seen := map[string]bool{}
 	for _, v := range values {
-		code, ok := v.text("a template's language, such as it or en_US")
+		code, ok := v.word("a template's language, such as it or en_US")
 		if !ok {
 			continue
 		}
 		switch {
-		case !languageCode.MatchString(code):
+		case !languageCode.MatchString(code) || ownLanguage(code) != "":
 			v.failLanguageCode(code)
 			continue
 		case seen[code]:
-			v.fail("the language %s is written twice", code)
+			v.fail(errcode.DuplicateEntry, "the language %s is written twice", code)
 		}
 		seen[code] = true
 		codes = append(codes, code)
@@ -122,19 +126,45 @@ func (v value) templateLanguages() []string {
 	return codes
 }
 
+// ownLanguage returns Meta's code of a language that people name by its country, or by a code that no template has; ""
+// for all others.
+func ownLanguage(code string) string {
+	switch strings.ToLower(code) {
+	case "no", "nn":
+		return "nb"
+	case "jp":
+		return "ja"
+	case "cn":
+		return "zh_CN"
+	case "gr":
+		return "el"
+	case "cz":
+		return "cs"
+	case "dk":
+		return "da"
+	case "ua":
+		return "uk"
+	}
+	return ""
+}
+
 var looseLanguageCode = regexp.MustCompile(`^([A-Za-z]{2,3})(?:[-_]([A-Za-z]{2}))?$`)
 
 func (v value) failLanguageCode(code string) {
+	if own := ownLanguage(code); own != "" {
+		v.fail(errcode.UnknownLanguage, "unknown language %q; did you mean %q, as Meta writes it?", code, own)
+		return
+	}
 	parts := looseLanguageCode.FindStringSubmatch(code)
 	if parts == nil {
-		v.fail("unknown language %q: write Meta's code, such as it, en_US or pt_BR", code)
+		v.fail(errcode.UnknownLanguage, "unknown language %q: write Meta's code, such as it, en_US or pt_BR", code)
 		return
 	}
 	meant := strings.ToLower(parts[1])
 	if parts[2] != "" {
 		meant += "_" + strings.ToUpper(parts[2])
 	}
-	v.fail("unknown language %q; did you mean %q?", code, meant)
+	v.fail(errcode.UnknownLanguage, "unknown language %q; did you mean %q?", code, meant)
 }
 
 // readCampaignNumber returns the sending number; with exactly one configured the campaign need not name it.
@@ -154,45 +184,23 @@ func (l *loader) readCampaignNumber(o object) string {
 		return ""
 	}
 	if _, known := l.numbers[id]; !known && l.numbers != nil {
-		v.fail("unknown number %q%s", id, suggest(id, keysOf(l.numbers)))
+		v.fail(errcode.UndeclaredNumber, "unknown number %q%s", id, suggest(id, keysOf(l.numbers)))
 		return ""
 	}
 	return id
 }
 
-func (l *loader) readWindow(v value, category string) *policy.Window {
-	o, ok := v.object(windowKeys)
-	if !ok {
-		return nil
-	}
-	window := policy.Window{In: "recipient"}
-	from, to, ok := o.span()
-	window.From, window.To = from, to
-	if v, found := o.get("in"); found {
-		in, valid := v.oneOf(clockWords...)
-		window.In, ok = in, ok && valid
-	}
-	if !ok {
-		return nil
-	}
-	if why := l.neverOpens(window, l.cfg.Rules.Categories[category].Kind); why != "" {
-		v.fail("%s", why)
-		return nil
-	}
-	return &window
-}
-
 // readLimits reads what orders a run and ends it: priority, max_recipients, not_after.
 func (l *loader) readLimits(o object, c *scheduler.Campaign) {
 	if v, found := o.get("priority"); found {
-		c.Priority, _ = v.whole("a whole number; the higher one wins")
+		c.Priority, _ = v.whole("a whole number, such as 10 (the higher one wins)")
 	}
 	if v, found := o.get("max_recipients"); found {
 		const want = "a whole number, 0 (nobody) or more"
 		limit, ok := v.whole(want)
 		switch {
 		case ok && limit < 0:
-			v.fail("max_recipients must be %s, not %d", want, limit)
+			v.fail(errcode.NumberOutOfRange, "max_recipients must be %s, not %d", want, limit)
 		case ok:
 			c.MaxRecipients = &limit
 		}
@@ -200,14 +208,14 @@ func (l *loader) readLimits(o object, c *scheduler.Campaign) {
 	if v, found := o.get("holdout"); found {
 		c.Holdout = v.holdout("this campaign")
 		if kind := l.cfg.Rules.Categories[c.Category].Kind; c.Holdout > 0 && kind != "" && kind != policy.Marketing {
-			v.warn("%s of the people do not get these %s messages, and nothing tells them: a holdout is for marketing", c.Holdout, kind)
+			v.warn(errcode.HoldoutOfServiceMessages, "%s of the people do not get these %s messages, and nothing tells them: a holdout is for marketing", c.Holdout, kind)
 		}
 	}
 	v, found := o.get("not_after")
 	if !found {
 		return
 	}
-	end, ok := v.instant()
+	end, ok := v.instant(c.Zone)
 	if !ok {
 		return
 	}
@@ -216,10 +224,10 @@ func (l *loader) readLimits(o object, c *scheduler.Campaign) {
 		return
 	}
 	if at := c.Schedule.At; !at.IsZero() && !end.After(at) {
-		v.fail("nothing is ever sent: not_after is not later than the schedule's at")
+		v.fail(errcode.NothingIsSent, "nothing is ever sent: not_after is not later than the schedule's at")
 	}
 	if start := c.Schedule.StartsAt; !start.IsZero() && !end.After(start) {
-		v.fail("nothing is ever sent: not_after is not later than the schedule's starts_at")
+		v.fail(errcode.NothingIsSent, "nothing is ever sent: not_after is not later than the schedule's starts_at")
 	}
 }
 
@@ -236,5 +244,5 @@ func (l *loader) checkStopButton(o object, c scheduler.Campaign) {
 	if !found {
 		at = o.value
 	}
-	at.warn("this marketing campaign has no stop button: people who cannot say stop easily block or report the number; give the template a quick reply and bind it, buttons: {0: {payload: opt_out}}")
+	at.warn(errcode.NoStopButton, "this marketing campaign has no stop button: people who cannot say stop easily block or report the number; give the template a quick reply and bind it, buttons: {0: {payload: opt_out}}")
 }

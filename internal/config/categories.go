@@ -7,19 +7,20 @@ import (
 
 	"golang.org/x/text/language"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
 var idShape = regexp.MustCompile(`^[a-z0-9_-]+$`)
 
-const wantID = "lower-case letters, digits, - and _"
+const wantID = "small letters, digits, - and _"
 
 func (l *loader) readCategories(root object) {
 	v, found := root.require("categories", "people consent to categories, so nothing can be sent without one")
 	if !found {
 		return
 	}
-	entries, ok := v.entries("a mapping of the categories that people consent to")
+	entries, ok := v.entries("a group of categories, such as offers: {kind: marketing}")
 	if !ok {
 		return
 	}
@@ -28,7 +29,7 @@ func (l *loader) readCategories(root object) {
 	for _, e := range entries {
 		l.categories[e.key] = e.val
 		if !idShape.MatchString(e.key) {
-			e.name.fail("the category %q must be named with %s", e.key, wantID)
+			e.name.fail(errcode.InvalidName, "the category %q must be named with %s", e.key, wantID)
 		}
 		if o, ok := e.val.object(categoryKeys); ok {
 			l.cfg.Rules.Categories[e.key] = o.category(e.key)
@@ -36,7 +37,7 @@ func (l *loader) readCategories(root object) {
 	}
 	if len(entries) == 0 {
 		l.categories = nil
-		v.fail("categories is empty: name at least one, such as offers: {kind: marketing}")
+		v.fail(errcode.EmptyValue, "categories is empty: name at least one, such as offers: {kind: marketing}")
 	}
 }
 
@@ -46,7 +47,7 @@ func (o object) category(id string) policy.Category {
 		category.Kind, _ = v.messageKind()
 	}
 	if v, found := o.get("title"); found {
-		if entries, ok := v.entries("a mapping from languages to titles, such as {en: Offers}"); ok {
+		if entries, ok := v.entries("titles by language, such as {en: Offers}"); ok {
 			category.Title = map[string]string{}
 			for _, e := range entries {
 				if e.isLanguage() {
@@ -76,9 +77,9 @@ func (e entry) isLanguage() bool {
 		}
 	}
 	if dashed := strings.ReplaceAll(e.key, "_", "-"); dashed != e.key && languageTag.MatchString(dashed) {
-		e.name.fail("unknown language %q; did you mean %q?", e.key, dashed)
+		e.name.fail(errcode.UnknownLanguage, "unknown language %q; did you mean %q?", e.key, dashed)
 	} else {
-		e.name.fail("unknown language %q: write its code, such as it or pt-BR", e.key)
+		e.name.fail(errcode.UnknownLanguage, "unknown language %q: write its code, such as it or pt-BR", e.key)
 	}
 	return false
 }
@@ -90,7 +91,7 @@ func (v value) knownCategory() (string, bool) {
 		return "", false
 	}
 	if _, known := v.l.categories[id]; !known && v.l.categories != nil {
-		v.fail("unknown category %q%s", id, suggest(id, keysOf(v.l.categories)))
+		v.fail(errcode.UndeclaredCategory, "unknown category %q%s", id, suggest(id, keysOf(v.l.categories)))
 		return "", false
 	}
 	return id, true

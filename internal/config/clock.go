@@ -4,10 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
-	"strings"
-	"time"
-	"unicode"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -22,7 +20,7 @@ var timeOfDay = regexp.MustCompile(aTimeOfDay)
 
 // timeOfDay returns HH:MM; 24:00 is the end of a day.
 func (v value) timeOfDay() (policy.TimeOfDay, bool) {
-	text, ok := v.text(wantTimeOfDay)
+	text, ok := v.word(wantTimeOfDay)
 	if !ok {
 		return 0, false
 	}
@@ -31,7 +29,7 @@ func (v value) timeOfDay() (policy.TimeOfDay, bool) {
 	}
 	parts := timeOfDay.FindStringSubmatch(text)
 	if parts == nil {
-		v.fail("%s must be %s, not %q", v.name(), wantTimeOfDay, text)
+		v.fail(errcode.InvalidTimeOfDay, "%s must be %s, not %q", v.name(), wantTimeOfDay, text)
 		return 0, false
 	}
 	hours, _ := strconv.Atoi(parts[1])
@@ -55,9 +53,9 @@ func (o object) span() (from, to policy.TimeOfDay, ok bool) {
 	}
 	switch {
 	case from == midnight:
-		start.fail(`from cannot be 24:00: write "00:00"`)
+		start.fail(errcode.ImpossibleHours, `from cannot be 24:00, the end of a day: write "00:00", its beginning`)
 	case from == to:
-		end.fail("from and to are both %s: that is no time at all, or all day; for all day write from \"00:00\" to \"24:00\"", clockText(from))
+		end.fail(errcode.ImpossibleHours, "from and to are both %s, so nothing lies between them; for the whole day write from \"00:00\" to \"24:00\"", clockText(from))
 	default:
 		return from, to, true
 	}
@@ -72,86 +70,4 @@ func covers(from, to, t policy.TimeOfDay) bool {
 		return t >= from && t < to
 	}
 	return t >= from || t < to
-}
-
-var (
-	instantShape = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})$`)
-	dateShape    = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt ].*)?$`)
-)
-
-const wantInstant = "a date and time with an offset, such as 2026-12-31T20:00:00+01:00"
-
-// instant returns an RFC 3339 time, in UTC so that two spellings of one instant are one.
-func (v value) instant() (time.Time, bool) {
-	text, ok := v.scalar(wantInstant)
-	if !ok {
-		return time.Time{}, false
-	}
-	parsed, err := time.Parse(time.RFC3339, strings.ToUpper(text))
-	switch {
-	case err == nil && instantShape.MatchString(text) && parsed.UTC().Year() > 1 && parsed.UTC().Year() < 9999:
-		return parsed.UTC(), true
-	case instantShape.MatchString(text):
-		v.fail("%s: there is no such date or time as %s", v.name(), text)
-	case dateShape.MatchString(text):
-		v.fail("%s must be %s: %s does not say when everywhere", v.name(), wantInstant, text)
-	default:
-		v.fail("%s must be %s, not %q", v.name(), wantInstant, text)
-	}
-	return time.Time{}, false
-}
-
-// zone returns an IANA zone.
-func (v value) zone() (string, bool) {
-	const want = "a time zone such as Europe/Rome"
-	text, ok := v.text(want)
-	if !ok {
-		return "", false
-	}
-	if isZone(text) {
-		return text, true
-	}
-	if near := nearZone(text); near != "" {
-		v.fail("unknown time zone %q; did you mean %q?", text, near)
-	} else {
-		v.fail("unknown time zone %q: write the IANA name, such as Europe/Rome or America/Sao_Paulo", text)
-	}
-	return "", false
-}
-
-func isZone(name string) bool {
-	// These mean another time on another machine.
-	if name == "" || name == "Local" || name == "localtime" || name == "posixrules" ||
-		strings.HasPrefix(name, "right/") || strings.HasPrefix(name, "posix/") {
-		return false
-	}
-	_, err := time.LoadLocation(name)
-	return err == nil
-}
-
-// nearZone knows other cases, a space for the underscore, and slips in the zones where most people live.
-func nearZone(text string) string {
-	upper := true
-	titled := strings.Map(func(r rune) rune {
-		if r == ' ' {
-			r = '_'
-		}
-		start := upper
-		upper = r == '/' || r == '_'
-		if start {
-			return unicode.ToUpper(r)
-		}
-		return unicode.ToLower(r)
-	}, text)
-	if isZone(titled) {
-		return titled
-	}
-	return nearest(text, []string{
-		"Europe/London", "Europe/Dublin", "Europe/Lisbon", "Europe/Madrid", "Europe/Paris", "Europe/Brussels", "Europe/Amsterdam", "Europe/Berlin",
-		"Europe/Zurich", "Europe/Rome", "Europe/Vienna", "Europe/Prague", "Europe/Warsaw", "Europe/Athens", "Europe/Istanbul", "Europe/Moscow",
-		"Africa/Lagos", "Africa/Cairo", "Africa/Nairobi", "Africa/Johannesburg", "Asia/Dubai", "Asia/Riyadh", "Asia/Jerusalem", "Asia/Karachi",
-		"Asia/Kolkata", "Asia/Dhaka", "Asia/Jakarta", "Asia/Singapore", "Asia/Hong_Kong", "Asia/Manila", "Asia/Shanghai", "Asia/Tokyo",
-		"Australia/Sydney", "America/Sao_Paulo", "America/Argentina/Buenos_Aires", "America/Bogota", "America/Santiago", "America/Lima",
-		"America/Mexico_City", "America/New_York", "America/Chicago", "America/Denver", "America/Los_Angeles", "America/Toronto",
-	})
 }

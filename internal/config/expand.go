@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 const aName = `[A-Za-z_][A-Za-z0-9_]*`
@@ -39,7 +41,7 @@ func (l *loader) expand(text string, escape func(string) string) (string, error)
 		out.WriteString(text[:start])
 		inside, rest, closed := strings.Cut(text[start+2:], "}")
 		if !closed {
-			return "", fmt.Errorf("the reference ${ is never closed: write ${NAME} or ${file:PATH}, or $${ for the characters themselves")
+			return "", errcode.With(fmt.Errorf("the reference ${ is never closed: write ${NAME} or ${file:PATH}, or $${ for the characters themselves"), errcode.InvalidReference)
 		}
 		found, err := l.lookup(inside)
 		if err != nil {
@@ -58,37 +60,54 @@ func (l *loader) lookup(reference string) (string, error) {
 		return l.readReferenced(path)
 	}
 	if !variableName.MatchString(reference) {
-		return "", fmt.Errorf("${%s} is no reference: write ${NAME} or ${file:PATH}, or $${ for the characters themselves", reference)
+		return "", errcode.With(fmt.Errorf("${%s} is no reference: write ${NAME} or ${file:PATH}, or $${ for the characters themselves", reference), errcode.InvalidReference)
 	}
 	found, set := l.env(reference)
 	switch {
 	case !set:
-		return "", fmt.Errorf("the environment variable %s is not set", reference)
+		return "", errcode.With(fmt.Errorf("the environment variable %s is not set%s", reference, l.nearVariable(reference)), errcode.UnsetVariable)
 	case found == "":
-		return "", fmt.Errorf("the environment variable %s is empty", reference)
+		return "", errcode.With(fmt.Errorf("the environment variable %s is set and empty: give it its value", reference), errcode.UnsetVariable)
 	}
 	return found, nil
 }
 
+// nearVariable ends the sentence about a variable that is not set.
+func (l *loader) nearVariable(name string) string {
+	var there []string
+	for _, usual := range []string{"WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "DATABASE_PASSWORD"} {
+		if _, set := l.env(usual); set {
+			there = append(there, usual)
+		}
+	}
+	if near := nearest(name, there); near != "" {
+		return fmt.Sprintf("; did you mean %s?", near)
+	}
+	return ": set it before permesso starts, or take the value from a file with ${file:PATH}"
+}
+
 func (l *loader) readReferenced(path string) (string, error) {
 	if path == "" {
-		return "", fmt.Errorf("${file:} names no file")
+		return "", errcode.With(fmt.Errorf("${file:} names no file"), errcode.InvalidReference)
 	}
 	full := l.resolve(path)
 	stat, err := os.Stat(full)
 	if err != nil {
-		return "", fmt.Errorf("the file %q cannot be read: %w", path, reason(err))
+		return "", errcode.With(fmt.Errorf("the file %q cannot be read: %w", path, reason(err)), errcode.UnreadableReference)
+	}
+	if stat.IsDir() {
+		return "", errcode.With(fmt.Errorf("%q is a folder: name the file in it that holds the value", path), errcode.UnreadableReference)
 	}
 	if !stat.Mode().IsRegular() || stat.Size() > maxReferenced {
-		return "", fmt.Errorf("%q is not a file of at most %d KiB", path, maxReferenced>>10)
+		return "", errcode.With(fmt.Errorf("%q is not a file of at most %d KiB", path, maxReferenced>>10), errcode.UnreadableReference)
 	}
 	content, err := os.ReadFile(full)
 	if err != nil {
-		return "", fmt.Errorf("the file %q cannot be read: %w", path, reason(err))
+		return "", errcode.With(fmt.Errorf("the file %q cannot be read: %w", path, reason(err)), errcode.UnreadableReference)
 	}
 	text := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
 	if text == "" {
-		return "", fmt.Errorf("the file %q is empty", path)
+		return "", errcode.With(fmt.Errorf("the file %q is empty", path), errcode.UnreadableReference)
 	}
 	return text, nil
 }

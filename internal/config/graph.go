@@ -4,6 +4,8 @@ import (
 	"regexp"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 var (
@@ -26,7 +28,7 @@ func (l *loader) readGraph(root object) {
 		graph.BaseURL, _ = v.webAddress()
 	}
 	if v, found := o.get("version"); found {
-		graph.Version, _ = v.shaped(graphVersion, "a version such as v25.0")
+		graph.Version, _ = v.shaped(graphVersion, errcode.UnknownVersion, "a version such as v25.0", func(text string) string { return "v" + text })
 	}
 	if v, found := o.require("account_id", "write the id of the WhatsApp Business Account, in quotes"); found {
 		graph.AccountID, _ = v.metaID()
@@ -42,6 +44,9 @@ func (l *loader) readGraph(root object) {
 	}
 }
 
+// shortenedNumber is what spreadsheets make of long numbers: 3.93471E+11.
+var shortenedNumber = regexp.MustCompile(`^[+-]?[0-9]+([.,][0-9]+)?[eE][+-]?[0-9]+$`)
+
 // metaID returns one of Meta's ids. They are text: as numbers they would lose digits.
 func (v value) metaID() (string, bool) {
 	const want = `an id of digits in quotes, such as "111222333444"`
@@ -50,10 +55,12 @@ func (v value) metaID() (string, bool) {
 		return "", false
 	}
 	switch {
-	case v.node.Tag != "!!str":
-		v.fail("%s is an id, not an amount: put it in quotes, %q", v.name(), v.node.Value)
+	case shortenedNumber.MatchString(text):
+		v.fail(errcode.UnquotedNumber, "%s has lost digits: %s is how a spreadsheet shortens a number; copy all its digits, in quotes", v.name(), text)
+	case v.node.Tag != "!!str" && metaID.MatchString(text):
+		v.fail(errcode.UnquotedNumber, "%s is an id, not an amount: put it in quotes, %q", v.name(), text)
 	case !metaID.MatchString(text):
-		v.fail("%s must be %s, not %q", v.name(), want, text)
+		v.fail(errcode.InvalidID, "%s must be %s, not %q", v.name(), want, text)
 	default:
 		return text, true
 	}
@@ -69,12 +76,12 @@ func (v value) secret(variable string) (Secret, bool) {
 	}
 	if !onlyReference.MatchString(v.node.Value) {
 		v.hide()
-		v.fail("%s must not stand in the file: write ${%s} and set that variable, or ${file:PATH}", v.name(), variable)
+		v.fail(errcode.SecretInTheClear, "%s must not stand in the file: write ${%s} and set that variable, or ${file:PATH}", v.name(), variable)
 		return Secret{}, false
 	}
 	text, err := v.l.expand(v.node.Value, nil)
 	if err != nil {
-		v.fail("%v", err)
+		v.failErr(err)
 		return Secret{}, false
 	}
 	return NewSecret(text), true
@@ -95,7 +102,7 @@ func (v value) secrets(variable string) []Secret {
 		return []Secret{s}
 	}
 	if len(v.node.Content) == 0 {
-		v.fail("%s is an empty list: write ${%s}", v.name(), variable)
+		v.fail(errcode.EmptyValue, "%s is an empty list: write ${%s}", v.name(), variable)
 	}
 	var all []Secret
 	values, _ := v.list("a list")
@@ -117,7 +124,7 @@ func (l *loader) readNumbers(root object) {
 		return
 	}
 	if len(values) == 0 {
-		v.fail("numbers is an empty list: write the phone number id to send from, with its messages_per_second")
+		v.fail(errcode.EmptyValue, "numbers is an empty list: write the phone number id to send from, with its messages_per_second")
 		return
 	}
 	l.numbers = map[string]value{}
@@ -133,7 +140,7 @@ func (l *loader) readNumber(o object) {
 	if v, found := o.require("id", "write the phone number id, in quotes"); found {
 		if id, ok := v.metaID(); ok {
 			if first, twice := l.numbers[id]; twice {
-				v.fail("the number %s is written twice; the first is on %s", id, first.where(v))
+				v.fail(errcode.DuplicateEntry, "the number %s is written twice; the first is on %s", id, first.where(v))
 			}
 			l.numbers[id] = v
 			number.ID = id
@@ -146,10 +153,10 @@ func (l *loader) readNumber(o object) {
 		rate, ok := v.decimal(want)
 		switch {
 		case ok && rate <= 0:
-			v.fail("messages_per_second must be %s", want)
+			v.fail(errcode.NumberOutOfRange, "messages_per_second must be %s, not %s", want, v.node.Value)
 		case ok && rate > 1000:
 			// Meta, "Throughput", read 2026-09-11: 1,000 messages per second is the highest a number can have.
-			v.warn("messages_per_second is above 1000, the most that Meta grants a number: it will refuse what is beyond")
+			v.warn(errcode.AboveMetasLimit, "messages_per_second is above 1000, the most that Meta grants a number: it will refuse what is beyond")
 		}
 		number.MessagesPerSecond = rate
 	}

@@ -15,6 +15,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -32,12 +33,12 @@ func (v value) holdout(what string) policy.Share {
 	share, err := policy.ParseShare(text)
 	switch {
 	case err == nil && share == policy.Everybody:
-		v.warn("everybody is held out: nobody gets %s", what)
+		v.warn(errcode.HoldoutOfEverybody, "everybody is held out: nobody gets %s", what)
 	case err == nil:
 	case decimalNumber.MatchString(text):
-		v.fail("%s must be %s: %s has no %% sign", v.name(), wantShare, text)
+		v.fail(errcode.InvalidShare, "%s must be %s: %s has no %% sign", v.name(), wantShare, text)
 	default:
-		v.fail("%s must be %s, with at most four decimals, not %q", v.name(), wantShare, text)
+		v.fail(errcode.InvalidShare, "%s must be %s, with at most four decimals, not %q", v.name(), wantShare, text)
 	}
 	return share
 }
@@ -50,7 +51,7 @@ func (l *loader) readHolidays(v value) {
 		return
 	}
 	if len(values) == 0 {
-		v.fail("%s is an empty list: name countries or files, or remove the key", v.name())
+		v.fail(errcode.EmptyValue, "%s is an empty list: name countries or files, or remove the key", v.name())
 		return
 	}
 	var countries []string
@@ -62,7 +63,7 @@ func (l *loader) readHolidays(v value) {
 			continue
 		}
 		if seen[entry] {
-			v.fail("%s is written twice", entry)
+			v.fail(errcode.DuplicateEntry, "%s is written twice", entry)
 			continue
 		}
 		seen[entry] = true
@@ -77,26 +78,26 @@ func (l *loader) readHolidays(v value) {
 	}
 	read, err := policy.NewHolidays(countries, closed)
 	if err != nil {
-		v.fail("%v", err) // closedDays has refused what is no date
+		v.fail(errcode.InvalidClosedDays, "%v", err) // closedDays has refused what is no date
 		return
 	}
 	l.cfg.Rules.Holidays = read
 	if quiet := l.quietHours; quiet == nil || quiet.Kind != "" && quiet.Kind != policy.Marketing {
-		v.warn("there are no quiet_hours for marketing: what waits for a holiday's end leaves at midnight, unless its campaign has a window")
+		v.warn(errcode.HolidaysEndAtMidnight, "there are no quiet_hours for marketing: what waits for a holiday's end leaves at midnight, unless its campaign has a window")
 	}
 }
 
 func (v value) failHoliday(entry string) {
 	known := policy.HolidayCountries()
 	if upper := strings.ToUpper(entry); slices.Contains(known, upper) {
-		v.fail("unknown country %q; did you mean %q?", entry, upper)
+		v.fail(errcode.UnknownCalendar, "unknown country %q; did you mean %q?", entry, upper)
 		return
 	}
 	if len(entry) != 2 {
-		v.fail("%s must be %s, not %q", v.name(), wantHoliday, entry)
+		v.fail(errcode.UnknownCalendar, "%s must be %s, not %q", v.name(), wantHoliday, entry)
 		return
 	}
-	v.fail("the holidays of %q are not known; there are those of %s. For others write a file with the columns date and name, and put its name here, such as closed-days.csv",
+	v.fail(errcode.UnknownCalendar, "the holidays of %q are not known; there are those of %s. For others write a file with the columns date and name, and put its name here, such as closed-days.csv",
 		entry, strings.Join(known, ", "))
 }
 
@@ -105,7 +106,7 @@ func (v value) closedDays(name string) []policy.ClosedDay {
 	path := v.l.resolve(name)
 	data, err := os.ReadFile(path)
 	if err != nil {
-		v.fail("the file %q cannot be read: %v", name, reason(err))
+		v.fail(errcode.UnreadableReference, "the file %q cannot be read: %v", name, reason(err))
 		return nil
 	}
 	shown := path
@@ -117,7 +118,7 @@ func (v value) closedDays(name string) []policy.ClosedDay {
 	days, mistakes := readClosedDays(data)
 	for _, m := range mistakes {
 		line, column := doc.clamp(m.line, m.column)
-		v.l.problems = append(v.l.problems, Problem{File: shown, Line: line, Column: column, Path: v.path, Message: m.message})
+		v.l.problems = append(v.l.problems, Problem{File: shown, Line: line, Column: column, Path: v.path, Severity: SeverityError, Code: errcode.InvalidClosedDays, Message: m.message})
 	}
 	return days
 }
@@ -249,7 +250,7 @@ func (f *closedFile) checkDate(line, column int, date string) bool {
 	case err != nil && dateOnly.MatchString(date):
 		f.fail(line, column, "there is no such date as %s", date)
 	case err != nil:
-		f.fail(line, column, "this must be %s, not %q", want, date)
+		f.fail(line, column, "this must be %s, not %q", want, abridged(date))
 	case twice:
 		f.fail(line, column, "%s is written twice; the first is on line %d", date, first)
 	default:

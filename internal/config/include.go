@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // readIncludes reads the campaign files that include names, each once, in the order of the patterns and then of their
@@ -19,7 +21,7 @@ func (l *loader) readIncludes(v value) {
 		return
 	}
 	own := filepath.Join(l.folder, filepath.Base(l.cfg.File))
-	seen := map[string]bool{}
+	seen := map[string]value{}
 	for _, v := range patterns {
 		pattern, ok := v.text("a file, or files such as campaigns/*.yaml")
 		if !ok {
@@ -27,13 +29,15 @@ func (l *loader) readIncludes(v value) {
 		}
 		for _, path := range v.matches(pattern) {
 			if path == own {
-				v.fail("%s includes the file that it stands in: give the campaigns a folder of their own", pattern)
+				v.fail(errcode.IncludeOfMoreThanCampaigns, "%s includes the file that it stands in: give the campaigns a folder of their own", pattern)
 				continue
 			}
-			if !seen[path] {
-				seen[path] = true
-				l.readIncluded(v, path)
+			if first, twice := seen[path]; twice {
+				v.warn(errcode.IncludedTwice, "%s is included already, by %s on %s; it is read once, so this changes nothing", filepath.Base(path), first.node.Value, first.where(v))
+				continue
 			}
+			seen[path] = v
+			l.readIncluded(v, path)
 		}
 	}
 }
@@ -47,18 +51,24 @@ func (v value) matches(pattern string) []string {
 	}
 	paths, err := filepath.Glob(full)
 	if err != nil {
-		v.fail("%q is no pattern of files: write one such as campaigns/*.yaml", pattern)
+		v.l.campaignsUnread = true
+		v.fail(errcode.IncludeWithoutMatch, "%q is no pattern of files: write one such as campaigns/*.yaml", pattern)
 		return nil
 	}
-	paths = slices.DeleteFunc(paths, func(path string) bool {
+	files := slices.DeleteFunc(slices.Clone(paths), func(path string) bool {
 		stat, err := os.Stat(path)
 		return err == nil && stat.IsDir()
 	})
-	if len(paths) == 0 {
-		v.l.campaignsUnread = true
-		v.fail("no file matches %s: write one, or remove it here", pattern)
+	switch {
+	case len(files) > 0:
+		return files
+	case len(paths) > 0:
+		v.fail(errcode.IncludeWithoutMatch, "%s is a folder: write %s/*.yaml for the files in it", pattern, strings.TrimRight(pattern, "/"))
+	default:
+		v.fail(errcode.IncludeWithoutMatch, "no file matches %s: write one, or remove it here", pattern)
 	}
-	return paths
+	v.l.campaignsUnread = true
+	return nil
 }
 
 // globQuote takes a folder's name literally, whatever it is called.
@@ -76,9 +86,10 @@ type inclusion struct {
 }
 
 func (l *loader) readIncluded(from value, path string) {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
-		from.fail("the file %q cannot be read: %v", filepath.Base(path), reason(err))
+		l.campaignsUnread = true
+		from.fail(errcode.UnreadableReference, "the file %q cannot be read: %v", filepath.Base(path), reason(err))
 		return
 	}
 	shown := path
@@ -107,10 +118,11 @@ func (l *loader) readIncluded(from value, path string) {
 			continue
 		}
 		if _, known := rootKeys.key(e.key); known {
-			e.name.fail("%s belongs into %s: an included file holds campaigns only", e.key, l.cfg.File)
+			e.name.fail(errcode.IncludeOfMoreThanCampaigns, "%s belongs in %s: an included file holds campaigns only", e.key, l.cfg.File)
 			continue
 		}
-		e.name.fail("unknown key %q%s", e.key, includedKeys.hint(e.key))
+		code, hint := includedKeys.hint(e.key)
+		e.name.fail(code, "unknown key %q%s", e.key, hint)
 	}
 }
 

@@ -16,7 +16,8 @@ import (
 type InitOptions struct {
 	Name      string // of the business
 	Country   string // ISO 3166 alpha-2
-	Timezone  string // IANA
+	Timezone  string // IANA; "" is the country's
+	Language  string // of the templates, as Meta writes it; "" is the country's
 	AccountID string // WhatsApp Business Account
 	NumberID  string // phone number id
 	Database  string // sqlite:PATH or postgres://…
@@ -30,7 +31,10 @@ var initTemplate string
 func WriteInit(w io.Writer, options InitOptions) error {
 	options.Name = cmp.Or(options.Name, "Libreria Aurora")
 	options.Country = cmp.Or(options.Country, "IT")
-	options.Timezone = cmp.Or(options.Timezone, "Europe/Rome")
+	zone, language := Home(options.Country)
+	options.Timezone = cmp.Or(options.Timezone, zone, "Europe/Rome")
+	options.Language = cmp.Or(options.Language, language, "en")
+	example := [2]bool{options.AccountID == "", options.NumberID == ""}
 	options.AccountID = cmp.Or(options.AccountID, "500600700800")
 	options.NumberID = cmp.Or(options.NumberID, "111222333444")
 	options.Database = cmp.Or(options.Database, defaultDatabase)
@@ -39,7 +43,11 @@ func WriteInit(w io.Writer, options InitOptions) error {
 		return fmt.Errorf("config: the template of init: %w", err)
 	}
 	var text bytes.Buffer
-	if err := page.Execute(&text, options); err != nil {
+	if err := page.Execute(&text, struct {
+		InitOptions
+		Words                         words
+		ExampleAccount, ExampleNumber bool
+	}{options, wordsIn(options.Language), example[0], example[1]}); err != nil {
 		return fmt.Errorf("config: the template of init: %w", err)
 	}
 	if err := checkWritten(text.Bytes()); err != nil {
@@ -49,6 +57,29 @@ func WriteInit(w io.Writer, options InitOptions) error {
 		return fmt.Errorf("writing the configuration: %w", err)
 	}
 	return nil
+}
+
+// words are the few that stand in the file in the language of the business.
+type words struct {
+	Language               string // BCP 47, of titles
+	Offers, Orders, Reader string
+}
+
+func wordsIn(template string) words {
+	language, _, _ := strings.Cut(template, "_")
+	for _, w := range []words{
+		{"de", "Angebote", "Bestellungen", "Kunde"},
+		{"es", "Ofertas", "Pedidos", "cliente"},
+		{"fr", "Offres", "Commandes", "client"},
+		{"it", "Offerte", "Ordini", "cliente"},
+		{"nl", "Aanbiedingen", "Bestellingen", "klant"},
+		{"pt", "Ofertas", "Pedidos", "cliente"},
+	} {
+		if w.Language == language {
+			return w
+		}
+	}
+	return words{"en", "Offers", "Orders", "reader"}
 }
 
 // quoteLiteral writes text that refers to nothing, whatever it holds.

@@ -51,3 +51,26 @@ func TestInitRefusesWhatCheckWould(t *testing.T) {
 type failing struct{}
 
 func (failing) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// TestEveryHomeIsRight holds that what init proposes for a country is what check takes.
+func TestEveryHomeIsRight(t *testing.T) {
+	known := 0
+	for first := 'A'; first <= 'Z'; first++ {
+		for second := 'A'; second <= 'Z'; second++ {
+			country := string([]rune{first, second})
+			if zone, language := config.Home(country); zone == "" && language == "" {
+				continue
+			}
+			known++
+			if err := config.WriteInit(io.Discard, config.InitOptions{Country: country}); err != nil {
+				t.Errorf("%s: %v", country, err)
+			}
+		}
+	}
+	if known < 100 {
+		t.Errorf("only %d countries have a home", known)
+	}
+	if zone, language := config.Home("ZZ"); zone+language != "" {
+		t.Errorf("ZZ is at home in %s, %s", zone, language)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // section is one mapping of the configuration with every key it may hold.
@@ -55,9 +57,9 @@ func (s section) names() []string {
 func (s section) want() string {
 	names := s.names()
 	if len(names) > 8 {
-		return "a mapping with keys such as " + strings.Join(names[:3], ", ")
+		return "a group of keys such as " + strings.Join(names[:3], ", ")
 	}
-	return "a mapping with " + strings.Join(names, ", ")
+	return "a group of keys: " + strings.Join(names, ", ")
 }
 
 // near returns the key that name is a slip of, "" when there is none.
@@ -70,9 +72,9 @@ func (s section) near(name string) string {
 }
 
 // hint helps with a key that the section does not have: a slip of the hand, then a key of another level, then the list.
-func (s section) hint(name string) string {
+func (s section) hint(name string) (errcode.Code, string) {
 	if near := s.near(name); near != "" {
-		return fmt.Sprintf(": did you mean %q?", near)
+		return errcode.UnknownKey, fmt.Sprintf("; did you mean %q?", near)
 	}
 	var elsewhere []string
 	for _, other := range sections() {
@@ -81,21 +83,21 @@ func (s section) hint(name string) string {
 		}
 	}
 	if len(elsewhere) > 0 {
-		return " here: it belongs under " + orList(elsewhere)
+		return errcode.MisplacedKey, " here: it belongs under " + orList(elsewhere)
 	}
 	for _, other := range sections() {
 		if near := other.near(name); near != "" {
-			return fmt.Sprintf(": did you mean %q, under %s?", near, levelName(other.path))
+			return errcode.UnknownKey, fmt.Sprintf("; did you mean %q, under %s?", near, levelName(other.path))
 		}
 	}
-	return fmt.Sprintf(": %s takes %s", levelName(s.path), strings.Join(s.names(), ", "))
+	return errcode.UnknownKey, fmt.Sprintf(": %s takes %s", levelName(s.path), strings.Join(s.names(), ", "))
 }
 
 func levelName(path string) string {
 	if path == "" {
 		return "the top level"
 	}
-	return path
+	return strings.NewReplacer("[]", "", ".*", "").Replace(path)
 }
 
 // orList writes a, b or c.
@@ -129,7 +131,7 @@ func suggest(word string, candidates []string) string {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	if len(candidates) > 0 && len(candidates) <= 8 {
-		return fmt.Sprintf("; there is %s", strings.Join(candidates, ", "))
+		return fmt.Sprintf("; write %s", orList(candidates))
 	}
 	return ""
 }

@@ -3,10 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -21,13 +23,13 @@ func Load(path string, env func(name string) (string, bool)) (*Config, error) {
 }
 
 // begin reads the file at path for a loader that knows where it is.
-func begin(path string, env func(name string) (string, bool)) (*loader, []byte, error) {
-	data, err := os.ReadFile(path)
+func begin(path string, env func(string) (string, bool)) (*loader, []byte, error) {
+	data, err := readFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, fmt.Errorf("there is no configuration at %s (`permesso init` writes one): %w", path, err)
+		return nil, nil, errcode.With(fmt.Errorf("there is no configuration at %s (`permesso init` writes one): %w", path, err), errcode.ConfigurationMissing)
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("the configuration %s cannot be read: %w", path, err)
+		return nil, nil, errcode.With(fmt.Errorf("the configuration %s cannot be read: %w", path, reason(err)), errcode.ConfigurationUnreadable)
 	}
 	folder, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
@@ -36,17 +38,31 @@ func begin(path string, env func(name string) (string, bool)) (*loader, []byte, 
 	return newLoader(path, folder, env), data, nil
 }
 
+// readFile reads a file, and of one that is too large to be meant only as much as shows it.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	if stat, err := file.Stat(); err == nil && stat.IsDir() {
+		return nil, errors.New("it is a folder")
+	}
+	return io.ReadAll(io.LimitReader(file, maxFileBytes+1))
+}
+
 func newLoader(path, folder string, env func(string) (string, bool)) *loader {
-	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}}, files: []string{path}}
+	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}}, files: []string{path}, zones: policy.NewLocations()}
 }
 
 func (l *loader) load(data []byte) (*Config, error) {
 	l.read(data)
 	problems, more := l.finish(l.problems)
+	warnings, _ := l.finish(l.warnings)
 	if len(problems) > 0 {
-		return nil, &Problems{All: problems, More: more}
+		return nil, &Problems{All: problems, More: more, Warnings: warnings}
 	}
-	l.cfg.Warnings, _ = l.finish(l.warnings)
+	l.cfg.Warnings = warnings
 	return l.cfg, nil
 }
 
@@ -57,6 +73,7 @@ type loader struct {
 	env      func(string) (string, bool)
 	docs     []*document
 	files    []string // in the order in which they were read
+	zones    *policy.Locations
 	problems []Problem
 	warnings []Problem
 
@@ -111,10 +128,10 @@ func (l *loader) open(file string, data []byte) (value, bool) {
 	l.docs = append(l.docs, doc)
 	if wrong := parse(doc, data); wrong != nil {
 		if wrong.message == emptyFile && file == l.cfg.File {
-			wrong.message += ": `permesso init` writes one to start from"
+			wrong.message += ": `permesso init --force` writes one to start from"
 		}
 		line, column := doc.clamp(wrong.line, wrong.column)
-		l.problems = append(l.problems, Problem{File: file, Line: line, Column: column, Message: wrong.message})
+		l.problems = append(l.problems, Problem{File: file, Line: line, Column: column, Severity: SeverityError, Code: wrong.code, Message: wrong.message})
 		return value{}, false
 	}
 	raw := value{l: l, doc: doc, node: doc.root}
@@ -157,6 +174,6 @@ func (l *loader) readVersion(o object) {
 		return
 	}
 	if version, ok := v.whole("1"); ok && version != 1 {
-		v.fail("version must be 1: this permesso does not know version %d", version)
+		v.fail(errcode.UnknownVersion, "version must be 1: this permesso does not know version %d", version)
 	}
 }

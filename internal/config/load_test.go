@@ -260,7 +260,7 @@ func TestWarnings(t *testing.T) {
 	for _, c := range []struct{ name, text, want string }{
 		{"too fast", strings.Replace(head, "second: 80", "second: 1500", 1), "above 1000"},
 		{"no stop button", head + tail, "no stop button"},
-		{"useless cap", head + "policy:\n  caps: [{max: 3, per: 24h}, {max: 2, per: 7d}]\n", "never holds anything"},
+		{"useless cap", head + "policy:\n  caps: [{max: 3, per: 24h}, {max: 2, per: 7d}]\n", "changes nothing"},
 		{"either day", head + tail + "    parameters: {buttons: {0: {payload: opt_out}}}\n    schedule: {cron: \"0 18 1 * FRI\"}\n", "either"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

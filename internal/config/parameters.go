@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -50,14 +51,14 @@ func (v value) header(p *templates.Parameters) {
 		}
 	}
 	if len(given) != 1 {
-		o.fail("a header needs exactly one of text, field, image, video or document")
+		o.exactlyOne("text", "field", "image", "video", "document")
 		return
 	}
 	media, _ := o.get(given[0])
 	if given[0] == "text" || given[0] == "field" {
 		if media.node.Kind == yaml.MappingNode && given[0] == "text" {
 			if def, found := o.get("default"); found {
-				def.fail("default belongs to a field: write it beside the field")
+				def.fail(errcode.DefaultWithoutField, "default belongs to a field: write it beside the field")
 				return
 			}
 			o, ok = media.object(valueKeys)
@@ -71,7 +72,7 @@ func (v value) header(p *templates.Parameters) {
 		return
 	}
 	if def, found := o.get("default"); found {
-		def.fail("default belongs to a field: a %s has none", given[0])
+		def.fail(errcode.DefaultWithoutField, "default belongs to a field: a %s has none; remove it", given[0])
 	}
 	p.HeaderMedia = media.media(given[0])
 }
@@ -86,13 +87,13 @@ func (v value) media(format string) *templates.Media {
 		return nil
 	}
 	if o.has("link") == o.has("id") {
-		o.fail("%s needs either link or id", v.name())
+		o.exactlyOne("link", "id")
 		return nil
 	}
 	media := &templates.Media{Format: format}
 	if v, found := o.get("link"); found {
 		if media.Link, ok = v.text(wantLink); ok && !mediaLink.MatchString(media.Link) {
-			v.fail("link must be %s, not %q", wantLink, media.Link)
+			v.fail(errcode.InvalidAddress, "link must be %s, not %q", wantLink, media.Link)
 		}
 	}
 	if v, found := o.get("id"); found {
@@ -125,24 +126,24 @@ func (v value) body(p *templates.Parameters) {
 		p.Named = make(map[string]templates.Value, len(entries))
 		for _, e := range entries {
 			if !parameterName.MatchString(e.key) {
-				e.name.fail("the parameter %q must be named with lower-case letters, digits and _", e.key)
+				e.name.fail(errcode.InvalidName, "the parameter %q must be named as in the template, with small letters, digits and _", e.key)
 			}
 			p.Named[e.key], _ = e.val.templateValue(valueKeys)
 		}
 	default:
-		v.wrongType("a list of values, or a mapping of them when the template's parameters have names")
+		v.wrongType("a list of values, or a group of them by name when the template's parameters have names")
 	}
 }
 
 func (v value) buttons() map[int]templates.Value {
-	entries, ok := v.entries("a mapping from a button's place to its value, such as {0: {payload: opt_out}}")
+	entries, ok := v.entries("values by the button's place, such as {0: {payload: opt_out}}")
 	if !ok {
 		return nil
 	}
 	buttons := make(map[int]templates.Value, len(entries))
 	for _, e := range entries {
 		if !buttonPlace.MatchString(e.key) {
-			e.name.fail("a button is named by its place in the template, 0 to 9, not %q", e.key)
+			e.name.fail(errcode.InvalidButton, "a button is named by its place in the template, counted from 0 to 9, not %q", e.key)
 			continue
 		}
 		index := int(e.key[0] - '0')
@@ -161,7 +162,7 @@ func (v value) checkPayload(button templates.Value) {
 	}
 	plain := strings.NewReplacer("_", "", "-", "", " ", "").Replace(strings.ToLower(*button.Payload))
 	if plain == "optout" {
-		v.fail("the payload %q stops nothing; did you mean %q?", *button.Payload, optOutPayload)
+		v.fail(errcode.StopButtonPayload, "the payload %q stops nothing; did you mean %q?", *button.Payload, optOutPayload)
 	}
 }
 
@@ -188,15 +189,15 @@ func (o object) templateValue() (templates.Value, bool) {
 	payload, hasPayload := o.get("payload")
 	def, hasDefault := o.get("default")
 	if count(hasText, hasField, hasPayload) != 1 {
-		choice := "either text or field"
+		choice := []string{"text", "field"}
 		if strings.Contains(o.path, ".buttons.") {
-			choice = "exactly one of text, field or payload"
+			choice = append(choice, "payload")
 		}
-		o.fail("%s needs %s", o.path, choice)
+		o.exactlyOne(choice...)
 		return templates.Value{}, false
 	}
 	if hasDefault && !hasField {
-		def.fail("default belongs to a field")
+		def.fail(errcode.DefaultWithoutField, "default belongs to a field: a fixed text needs none; remove it")
 		return templates.Value{}, false
 	}
 	switch {
@@ -237,9 +238,9 @@ func (v value) contactField() (string, bool) {
 		near = "attributes." + name
 	}
 	if near != "" {
-		v.fail("unknown field %q; did you mean %q?", name, near)
+		v.fail(errcode.UnknownField, "unknown field %q; did you mean %q?", name, near)
 	} else {
-		v.fail("unknown field %q: write %s", name, wantField)
+		v.fail(errcode.UnknownField, "unknown field %q: write %s", name, wantField)
 	}
 	return "", false
 }

@@ -7,8 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"go.yaml.in/yaml/v4"
-
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -24,7 +23,7 @@ func (l *loader) readAttributes(root object) {
 	if !found {
 		return
 	}
-	entries, ok := v.entries("a mapping from columns to text, number or date")
+	entries, ok := v.entries("a group of columns with their types, such as {points: number}")
 	if !ok {
 		l.filtersUnread = true
 		return
@@ -33,9 +32,9 @@ func (l *loader) readAttributes(root object) {
 	for _, e := range entries {
 		switch {
 		case !attributeName.MatchString(e.key):
-			e.name.fail("the attribute %q must be named with letters, digits, spaces, - and _", e.key)
+			e.name.fail(errcode.InvalidName, "the attribute %q must be named with letters, digits, spaces, - and _", e.key)
 		case slices.Contains(knownColumns, e.key):
-			e.name.fail("%s is a column that permesso knows, not an attribute: remove it", e.key)
+			e.name.fail(errcode.ReservedName, "%s is a column that permesso knows, not an attribute: remove it", e.key)
 		}
 		kind, ok := e.val.oneOf(attributeWords...)
 		l.filtersUnread = l.filtersUnread || !ok
@@ -48,7 +47,7 @@ func (l *loader) readSegments(root object) {
 	if !found {
 		return
 	}
-	entries, ok := v.entries("a mapping from names to audience filters")
+	entries, ok := v.entries("a group of audience filters, each with its name")
 	if !ok {
 		l.filtersUnread = true
 		return
@@ -58,7 +57,7 @@ func (l *loader) readSegments(root object) {
 	for _, e := range entries {
 		l.segments[e.key] = e.val
 		if !segmentName.MatchString(e.key) {
-			e.name.fail("the segment %q must be named with lower-case letters, digits and _", e.key)
+			e.name.fail(errcode.InvalidName, "the segment %q must be named with small letters, digits and _", e.key)
 		}
 		filter, ok := e.val.text("an audience filter")
 		if !ok {
@@ -89,11 +88,11 @@ func (v value) checkAudience(filter string) bool {
 	}
 	switch {
 	case !known:
-		v.fail("%s: %v", v.name(), err)
+		v.fail(errcode.InvalidAudience, "%s: %v", v.name(), err)
 	case v.holdsReference():
-		v.fail("%s, in column %d once its references are replaced: %s", v.name(), wrong.Column, wrong.Message)
+		v.fail(errcode.InvalidAudience, "%s, in column %d once its references are replaced: %s", v.name(), wrong.Column, wrong.Message)
 	default:
-		v.failAt(v.locate(wrong.Column), "%s: %s", v.name(), wrong.Message)
+		v.failAt(v.locate(wrong.Column), errcode.InvalidAudience, "%s: %s", v.name(), wrong.Message)
 	}
 	return false
 }
@@ -111,7 +110,7 @@ func (l *loader) readOptOut(root object) {
 	if !found {
 		return
 	}
-	entries, ok := v.entries("a mapping from languages to lists of words, such as {it: [lasciami in pace]}")
+	entries, ok := v.entries("lists of words by language, such as {it: [lasciami in pace]}")
 	if !ok {
 		return
 	}
@@ -127,7 +126,7 @@ func (l *loader) readOptOut(root object) {
 				continue
 			}
 			if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsSymbol(r) }) {
-				v.fail("the keyword %q holds no letter: it would match nothing, or everything", word)
+				v.fail(errcode.InvalidKeyword, "the keyword %q holds no letter: it would match nothing, or everything", word)
 				continue
 			}
 			l.cfg.OptOutKeywords[e.key] = append(l.cfg.OptOutKeywords[e.key], word)
@@ -151,7 +150,7 @@ func (l *loader) readTestPhones(root object) {
 			continue
 		}
 		if first, twice := seen[number.Canonical()]; twice {
-			v.fail("this is the number of %s again", first.where(v))
+			v.fail(errcode.DuplicateEntry, "this number is there already, on %s: keep one of them", first.where(v))
 		}
 		seen[number.Canonical()] = v
 		l.cfg.TestPhones = append(l.cfg.TestPhones, number)
@@ -164,13 +163,17 @@ func (v value) phone(region string) (phone.Number, bool) {
 	if !ok {
 		return "", false
 	}
-	if v.node.Kind == yaml.ScalarNode && v.node.Tag != "!!str" {
-		v.fail("a phone number is text: put it in quotes, or its + and its zeros are lost")
+	if shortenedNumber.MatchString(text) {
+		v.fail(errcode.UnquotedNumber, "this number has lost digits: %s is how a spreadsheet shortens it; write the whole number in quotes", text)
+		return "", false
+	}
+	if v.node.Tag != "!!str" {
+		v.fail(errcode.UnquotedNumber, "a phone number is text: put it in quotes, or its + and its zeros are lost")
 		return "", false
 	}
 	number, err := phone.Parse(text, region)
 	if err != nil {
-		v.fail("this is no phone number: %v", err)
+		v.fail(errcode.InvalidTestPhone, "%v", err)
 		return "", false
 	}
 	return number, true

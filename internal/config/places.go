@@ -4,6 +4,8 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // readPlaces reads where things are kept and reached: database, state_dir, public_url.
@@ -37,7 +39,7 @@ func (v value) database() (string, bool) {
 	}
 	text, err := v.l.expand(v.node.Value, escape)
 	if err != nil {
-		v.fail("%v", err)
+		v.failErr(err)
 		return "", false
 	}
 	if path, isSQLite := strings.CutPrefix(text, "sqlite:"); isSQLite {
@@ -46,20 +48,20 @@ func (v value) database() (string, bool) {
 	if strings.HasPrefix(text, "postgres://") || strings.HasPrefix(text, "postgresql://") {
 		return v.postgres(text)
 	}
-	v.fail("%s must be %s", v.name(), wantDatabase)
+	v.fail(errcode.InvalidDatabase, "%s must be %s", v.name(), wantDatabase)
 	return "", false
 }
 
 func (v value) sqlite(path string) (string, bool) {
 	switch {
 	case strings.TrimSpace(path) == "":
-		v.fail("database names no file: write sqlite:permesso.db")
+		v.fail(errcode.InvalidDatabase, "database names no file: write sqlite:permesso.db")
 	case strings.Contains(path, ":memory:"):
-		v.fail("a database in memory forgets every opt-out when the program ends: name a file, sqlite:permesso.db")
+		v.fail(errcode.InvalidDatabase, "a database in memory forgets every opt-out when the program ends: name a file, sqlite:permesso.db")
 	case strings.HasPrefix(path, "//"):
-		v.fail("after sqlite: comes a path, not //: write sqlite:permesso.db or sqlite:/var/lib/permesso.db")
+		v.fail(errcode.InvalidDatabase, "after sqlite: comes a path, not //: write sqlite:permesso.db or sqlite:/var/lib/permesso.db")
 	case strings.ContainsAny(path, "?#"):
-		v.fail("a SQLite file takes no options, so its name cannot hold ? or #")
+		v.fail(errcode.InvalidDatabase, "a SQLite file takes no options, so its name cannot hold ? or #")
 	default:
 		return "sqlite:" + v.l.resolve(path), true
 	}
@@ -71,13 +73,13 @@ var writtenPassword = regexp.MustCompile(`(?:://[^:/@\s]*:(\S*)@)|(?:[?&]passwor
 
 func (v value) postgres(text string) (string, bool) {
 	if match := writtenPassword.FindStringSubmatch(v.node.Value); match != nil && match[1]+match[2] != "" && !onlyReference.MatchString(match[1]+match[2]) {
-		v.fail("the database's password stands here in the clear: write ${DATABASE_PASSWORD} in its place, and set that variable")
+		v.fail(errcode.SecretInTheClear, "the database's password stands here in the clear: write ${DATABASE_PASSWORD} in its place, and set that variable")
 		return "", false
 	}
 	parsed, err := url.Parse(text)
 	if err != nil || parsed.Host == "" && !parsed.Query().Has("host") || strings.Trim(parsed.Path, "/") == "" {
 		// The parser's own message would repeat the password.
-		v.fail("%s must be %s", v.name(), wantDatabase)
+		v.fail(errcode.InvalidDatabase, "%s must be %s", v.name(), wantDatabase)
 		return "", false
 	}
 	// lib/pq knows these four; its default has changed between versions, so there is none here.
@@ -85,9 +87,9 @@ func (v value) postgres(text string) (string, bool) {
 	case "disable", "require", "verify-ca", "verify-full":
 		return text, true
 	case "":
-		v.fail("the database's address says nothing about encryption: add ?sslmode=verify-full (or verify-ca, require; disable only on one machine)")
+		v.fail(errcode.DatabaseEncryption, "the database's address says nothing about encryption: add ?sslmode=verify-full (or verify-ca, require; disable only on one machine)")
 	default:
-		v.fail("sslmode must be verify-full, verify-ca, require or disable, not %q", mode)
+		v.fail(errcode.DatabaseEncryption, "sslmode must be verify-full, verify-ca, require or disable, not %q", mode)
 	}
 	return "", false
 }

@@ -1,8 +1,7 @@
 package config
 
 import (
-	"fmt"
-
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -60,7 +59,7 @@ func (l *loader) readCaps(v value) {
 			l.cfg.Rules.Caps = append(l.cfg.Rules.Caps, c)
 		}
 	}
-	compareCaps(caps)
+	l.compareCaps(caps)
 }
 
 func (l *loader) readCap(o object) (policy.Cap, bool) {
@@ -70,7 +69,7 @@ func (l *loader) readCap(o object) (policy.Cap, bool) {
 		const want = "a whole number, 0 (never) or more"
 		c.Max, ok = v.whole(want)
 		if ok && c.Max < 0 {
-			v.fail("max must be %s, not %d", want, c.Max)
+			v.fail(errcode.NumberOutOfRange, "max must be %s, not %d", want, c.Max)
 			ok = false
 		}
 	}
@@ -86,7 +85,7 @@ func (l *loader) readCap(o object) (policy.Cap, bool) {
 		id, valid := v.knownCategory()
 		c.Category, ok = id, ok && valid
 		if kind := l.cfg.Rules.Categories[id].Kind; valid && kind != "" && c.Kind != "" && kind != c.Kind {
-			v.fail("this cap holds nothing: the category %s is of kind %s, not %s", id, kind, c.Kind)
+			v.fail(errcode.CapWithoutEffect, "this cap holds nothing: the category %s is of kind %s, not %s", id, kind, c.Kind)
 			ok = false
 		}
 	}
@@ -100,20 +99,54 @@ func (l *loader) readCap(o object) (policy.Cap, bool) {
 	return c, ok && o.has("max") && o.has("per")
 }
 
-// compareCaps refuses two caps over the same thing and span, and warns of one that another always reaches first.
-func compareCaps(caps []scopedCap) {
+// compareCaps refuses two caps over the same thing and span, and warns of those that change nothing or stop everything.
+func (l *loader) compareCaps(caps []scopedCap) {
 	for i, c := range caps {
+		if c.Max == 0 {
+			c.place.warn(errcode.CapOfZero, "max: 0 means never: this cap stops %s; for no limit remove the cap", c.what())
+		}
 		for j, other := range caps {
+			if i == j || !l.covers(other, c) {
+				continue
+			}
 			same := c.Kind == other.Kind && c.Category == other.Category && c.Campaign == other.Campaign
-			switch {
-			case !same || i == j:
-			case c.Per == other.Per && j < i:
-				c.place.fail("this cap and the one on %s hold the same messages over the same span: keep one of them", other.place.where(c.place))
-			case c.Max >= other.Max && c.Per < other.Per:
-				c.place.warn("this cap never holds anything: the one on %s allows %d in a longer span", other.place.where(c.place), other.Max)
+			if same && c.Per == other.Per {
+				if j < i {
+					c.place.fail(errcode.CapTwice, "this cap and the one on %s hold the same messages over the same span: keep one of them", other.place.where(c.place))
+				}
+				continue
+			}
+			equal := c.Max == other.Max && c.Per == other.Per && l.covers(c, other)
+			if other.Max <= c.Max && other.Per >= c.Per && (!equal || j < i) {
+				c.place.warn(errcode.CapWithoutEffect, "this cap changes nothing: the one on %s allows no more than %d in a span at least as long", other.place.where(c.place), other.Max)
+				break
 			}
 		}
 	}
+}
+
+// what names the messages that a cap counts.
+func (c scopedCap) what() string {
+	switch {
+	case c.Campaign != "":
+		return "the campaign " + c.Campaign
+	case c.Category != "":
+		return "every message of the category " + c.Category
+	case c.Kind != "":
+		return "every " + string(c.Kind) + " message"
+	}
+	return "every message"
+}
+
+// covers reports whether wide counts every message that narrow counts, as far as can be told before the campaigns are read.
+func (l *loader) covers(wide, narrow scopedCap) bool {
+	kind := narrow.Kind
+	if kind == "" {
+		kind = l.cfg.Rules.Categories[narrow.Category].Kind
+	}
+	return (wide.Kind == "" || wide.Kind == kind) &&
+		(wide.Category == "" || wide.Category == narrow.Category) &&
+		(wide.Campaign == "" || wide.Campaign == narrow.Campaign)
 }
 
 func (l *loader) checkCampaignCaps() {
@@ -126,7 +159,7 @@ func (l *loader) checkCampaignCaps() {
 			id = text
 		}
 		if _, known := l.campaigns[id]; !known {
-			v.fail("unknown campaign %q%s", id, suggest(id, keysOf(l.campaigns)))
+			v.fail(errcode.UndeclaredCampaign, "unknown campaign %q%s", id, suggest(id, keysOf(l.campaigns)))
 		}
 	}
 }
@@ -142,7 +175,7 @@ func (l *loader) readQuietHours(o object) {
 		return
 	}
 	if from == 0 && to == midnight {
-		o.fail("quiet hours from 00:00 to 24:00 leave no time to send")
+		o.fail(errcode.ImpossibleHours, "quiet hours from 00:00 to 24:00 leave no time to send: shorten them")
 		return
 	}
 	l.quietHours = &policy.QuietHours{From: from, To: to, Kind: kind}
@@ -150,7 +183,7 @@ func (l *loader) readQuietHours(o object) {
 }
 
 func (l *loader) readCountries(v value) {
-	entries, ok := v.entries("a mapping from kinds to allow or deny, such as {marketing: {deny: [US]}}")
+	entries, ok := v.entries("a group of kinds with allow or deny, such as {marketing: {deny: [US]}}")
 	if !ok {
 		return
 	}
@@ -158,7 +191,7 @@ func (l *loader) readCountries(v value) {
 	for _, e := range entries {
 		kind := policy.Kind(e.key)
 		if !kind.Valid() {
-			e.name.fail("unknown kind %q%s", e.key, suggest(e.key, []string{"marketing", "utility", "authentication"}))
+			e.name.fail(errcode.UnknownWord, "unknown kind %q%s", e.key, suggest(e.key, []string{"marketing", "utility", "authentication"}))
 			continue
 		}
 		o, ok := e.val.object(countryKeys)
@@ -166,7 +199,7 @@ func (l *loader) readCountries(v value) {
 			continue
 		}
 		if o.has("allow") == o.has("deny") {
-			o.fail("%s needs either allow or deny", o.path)
+			o.exactlyOne("allow", "deny")
 			continue
 		}
 		var rule policy.CountryRule
@@ -187,7 +220,7 @@ func (v value) countries() []string {
 		return nil
 	}
 	if len(values) == 0 {
-		v.fail("%s is an empty list: name countries or remove the key", v.name())
+		v.fail(errcode.EmptyValue, "%s is an empty list: name countries or remove the key", v.name())
 	}
 	var codes []string
 	seen := map[string]bool{}
@@ -197,25 +230,10 @@ func (v value) countries() []string {
 			continue
 		}
 		if seen[code] {
-			v.fail("%s is written twice", code)
+			v.fail(errcode.DuplicateEntry, "%s is written twice", code)
 		}
 		seen[code] = true
 		codes = append(codes, code)
 	}
 	return codes
-}
-
-// neverOpens says why a window of the recipient's own time can never let a message of kind go; "" when it can.
-func (l *loader) neverOpens(w policy.Window, kind policy.Kind) string {
-	quiet := l.quietHours
-	if quiet == nil || w.In != "recipient" || quiet.Kind != "" && quiet.Kind != kind {
-		return ""
-	}
-	for t := policy.TimeOfDay(0); t < midnight; t++ {
-		if covers(w.From, w.To, t) && !covers(quiet.From, quiet.To, t) {
-			return ""
-		}
-	}
-	return fmt.Sprintf("this window never opens: %s to %s lies inside the quiet hours, %s to %s",
-		clockText(w.From), clockText(w.To), clockText(quiet.From), clockText(quiet.To))
 }

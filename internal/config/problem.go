@@ -5,22 +5,35 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // Problem is one mistake, or one warning, with its place. Line and Column count from 1, columns in characters.
 type Problem struct {
-	File    string `json:"file"`
-	Line    int    `json:"line"`
-	Column  int    `json:"column"`
-	Path    string `json:"path,omitempty"` // campaigns[0].window; "" is the whole file
-	Message string `json:"message"`
-	Source  string `json:"source"` // the line, with secrets masked
+	File     string       `json:"file"`
+	Line     int          `json:"line"`
+	Column   int          `json:"column"`
+	Path     string       `json:"path"` // campaigns[0].window; "" is the whole file
+	Severity Severity     `json:"severity"`
+	Code     errcode.Code `json:"code"`
+	Message  string       `json:"message"`
+	Source   string       `json:"source"` // the line, with secrets masked; "" when there is none to show
 }
 
-// String is the message with its place, the line and a caret under the column.
+// Severity says whether a problem stops everything or is only told.
+type Severity string
+
+// The severities.
+const (
+	SeverityError   Severity = "error"
+	SeverityWarning Severity = "warning"
+)
+
+// String is the message with its place and its code, the line and a caret under the column.
 func (p Problem) String() string {
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s:%d:%d: %s", p.File, p.Line, p.Column, p.Message)
+	fmt.Fprintf(&text, "%s:%d:%d: %s [%s]", p.File, p.Line, p.Column, p.Message, p.Code)
 	if strings.TrimSpace(p.Source) == "" {
 		return text.String()
 	}
@@ -53,6 +66,8 @@ type Problems struct {
 	All []Problem
 	// More is how many were left out, of a file that has too many to be meant as a configuration.
 	More int
+	// Warnings are what else was found. Error does not print them: first what must be mended.
+	Warnings []Problem
 }
 
 // maxProblems is more than anyone reads at once.

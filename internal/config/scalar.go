@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // holdsReference reports a scalar with ${…}: what it stands for is text, whatever type is wanted.
@@ -25,7 +27,7 @@ func (v value) scalar(want string) (string, bool) {
 	}
 	text, err := v.l.expand(v.node.Value, nil)
 	if err != nil {
-		v.fail("%v", err)
+		v.failErr(err)
 		return "", false
 	}
 	return text, true
@@ -33,37 +35,49 @@ func (v value) scalar(want string) (string, bool) {
 
 // text returns text that is not empty. want is what it must be: "text", "a zone such as Europe/Rome".
 func (v value) text(want string) (string, bool) {
-	text, ok := v.scalar(want)
-	if !ok {
+	text, ok := v.word(want)
+	if ok && v.node.Tag != "!!str" {
+		v.fail(errcode.UnquotedText, "%s must be %s, and %s is read as %s: if it is meant, put it in quotes, %q", v.name(), want, v.node.Value, v.kind(), v.node.Value)
 		return "", false
 	}
-	if v.node.Tag != "!!str" {
-		v.fail("%s must be %s: put it in quotes, %q", v.name(), want, v.node.Value)
-		return "", false
-	}
-	if strings.TrimSpace(text) == "" {
-		v.fail("%s is empty: it must be %s", v.name(), want)
-		return "", false
-	}
-	return text, true
+	return text, ok
 }
 
-// shaped returns text of a given shape.
-func (v value) shaped(shape *regexp.Regexp, want string) (string, bool) {
+// word returns what is not empty, whatever YAML takes it for: who calls it checks its shape.
+func (v value) word(want string) (string, bool) {
 	text, ok := v.scalar(want)
-	if ok && !shape.MatchString(text) {
-		v.fail("%s must be %s, not %q", v.name(), want, text)
+	if ok && strings.TrimSpace(text) == "" {
+		v.fail(errcode.EmptyValue, "%s is empty: it must be %s", v.name(), want)
 		return "", false
 	}
-	if !ok {
+	return text, ok
+}
+
+// shaped returns text of a given shape. fit turns what is near it into a proposal; nil knows none.
+func (v value) shaped(shape *regexp.Regexp, code errcode.Code, want string, fit func(string) string) (string, bool) {
+	text, ok := v.word(want)
+	switch {
+	case !ok:
 		return "", false
+	case shape.MatchString(text):
+		return v.text(want)
+	case fit != nil && shape.MatchString(fit(text)):
+		v.fail(code, "%s must be %s, not %q; did you mean %q?", v.name(), want, text, fit(text))
+	default:
+		v.fail(code, "%s must be %s, not %q", v.name(), want, text)
 	}
-	return v.text(want)
+	return "", false
+}
+
+// joinedBy writes a name in small letters with sign in place of its spaces and dashes.
+func joinedBy(sign string) func(string) string {
+	spaces := strings.NewReplacer(" ", sign, "-", sign, "_", sign)
+	return func(name string) string { return strings.ToLower(spaces.Replace(strings.TrimSpace(name))) }
 }
 
 // oneOf returns one of the named words.
 func (v value) oneOf(words ...string) (string, bool) {
-	text, ok := v.text(orList(words))
+	text, ok := v.word(orList(words))
 	if !ok {
 		return "", false
 	}
@@ -72,7 +86,7 @@ func (v value) oneOf(words ...string) (string, bool) {
 		if near := nearest(text, words); near != "" {
 			hint = "; did you mean " + strconv.Quote(near) + "?"
 		}
-		v.fail("%s must be %s, not %q%s", v.name(), orList(words), text, hint)
+		v.fail(errcode.UnknownWord, "%s must be %s, not %q%s", v.name(), orList(words), text, hint)
 		return "", false
 	}
 	return text, true
@@ -87,9 +101,11 @@ func (v value) boolean() (bool, bool) {
 		return text == "true", true
 	}
 	if text == "true" || text == "false" {
-		v.fail("%s must be true or false without quotes", v.name())
+		v.fail(errcode.QuotedValue, "%s must be true or false without quotes: write %s", v.name(), text)
+	} else if near, known := map[string]string{"yes": "true", "on": "true", "no": "false", "off": "false"}[strings.ToLower(text)]; known {
+		v.fail(errcode.WrongType, "%s must be true or false, not %q: write %s", v.name(), text, near)
 	} else {
-		v.fail("%s must be true or false, not %q", v.name(), text)
+		v.fail(errcode.WrongType, "%s must be true or false, not %q", v.name(), text)
 	}
 	return false, false
 }
@@ -107,7 +123,7 @@ func (v value) whole(want string) (int, bool) {
 	}
 	number, err := strconv.ParseInt(text, 10, 32)
 	if err != nil {
-		v.fail("%s must be %s: %s is too large", v.name(), want, text)
+		v.fail(errcode.NumberOutOfRange, "%s must be %s: %s is too large", v.name(), want, text)
 		return 0, false
 	}
 	return int(number), true
@@ -120,7 +136,7 @@ func (v value) decimal(want string) (float64, bool) {
 	}
 	number, err := strconv.ParseFloat(text, 64)
 	if err != nil || math.IsInf(number, 0) {
-		v.fail("%s must be %s: %s is too large", v.name(), want, text)
+		v.fail(errcode.NumberOutOfRange, "%s must be %s: %s is too large", v.name(), want, text)
 		return 0, false
 	}
 	return number, true
@@ -132,11 +148,11 @@ func (v value) number(want string, shape *regexp.Regexp) (string, bool) {
 		return "", false
 	}
 	if !shape.MatchString(text) {
-		v.fail("%s must be %s, not %q", v.name(), want, text)
+		v.fail(errcode.WrongType, "%s must be %s, not %q", v.name(), want, text)
 		return "", false
 	}
-	if v.node.Tag == "!!str" && !v.holdsReference() {
-		v.fail("%s must be %s: write it without quotes", v.name(), want)
+	if v.node.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0 && !v.holdsReference() {
+		v.fail(errcode.QuotedValue, "%s must be %s: write it without quotes, %s", v.name(), want, text)
 		return "", false
 	}
 	return text, true
@@ -153,11 +169,11 @@ func (v value) duration() (time.Duration, bool) {
 	span, valid := parseDuration(text)
 	switch {
 	case wholeNumber.MatchString(text):
-		v.fail("%s must be %s: %s has no unit", v.name(), wantDuration, text)
+		v.fail(errcode.InvalidDuration, "%s must be %s: %s has no unit", v.name(), wantDuration, text)
 	case !valid:
-		v.fail("%s must be %s, not %q", v.name(), wantDuration, text)
+		v.fail(errcode.InvalidDuration, "%s must be %s, not %q", v.name(), wantDuration, text)
 	case span <= 0:
-		v.fail("%s must be longer than nothing, not %s", v.name(), text)
+		v.fail(errcode.InvalidDuration, "%s must be longer than nothing, not %s", v.name(), text)
 	default:
 		return span, true
 	}

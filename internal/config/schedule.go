@@ -1,6 +1,7 @@
 package config
 
 import (
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/scheduler"
 )
 
@@ -20,7 +21,7 @@ func (l *loader) readSchedule(o object) *scheduler.Schedule {
 		s.Cron, _ = v.text(`a cron expression such as "0 18 * * FRI"`)
 	}
 	if v, found := o.get("at"); found {
-		s.At, _ = v.instant()
+		s.At, _ = v.instant(s.Zone)
 	}
 	if v, found := o.get("catch_up"); found {
 		word, _ := v.oneOf(catchUpWords...)
@@ -34,12 +35,12 @@ func (l *loader) readSchedule(o object) *scheduler.Schedule {
 		s.Overlap = scheduler.Overlap(word)
 	}
 	if v, found := o.get("starts_at"); found {
-		s.StartsAt, _ = v.instant()
+		s.StartsAt, _ = v.instant(s.Zone)
 	}
 	if v, found := o.get("ends_at"); found {
-		s.EndsAt, _ = v.instant()
+		s.EndsAt, _ = v.instant(s.Zone)
 	}
-	if len(l.problems) == before {
+	if len(l.problems) == before && !o.misspelt["cron"] && !o.misspelt["at"] {
 		o.checkSchedule(*s)
 	}
 	return s
@@ -56,10 +57,25 @@ func (o object) checkSchedule(s scheduler.Schedule) {
 	if s.Zone == "" {
 		s.Zone = "UTC" // the business's zone is wrong or missing, which has been said
 	}
+	if location, known := o.l.zoneOf(s.Zone); known {
+		// The messages name these times, and people read them on the clocks of the schedule.
+		s.At, s.StartsAt, s.EndsAt = s.At.In(location), s.StartsAt.In(location), s.EndsAt.In(location)
+	}
 	for _, problem := range s.Validate() {
-		place(problem.Field).fail("%s: %s", problem.Field, problem.Message)
+		place(problem.Field).fail(o.scheduleCode(problem.Field), "%s: %s", problem.Field, problem.Message)
 	}
 	for _, remark := range s.Remarks() {
-		place(remark.Field).warn("%s: %s", remark.Field, remark.Message)
+		place(remark.Field).warn(errcode.CronEitherDay, "%s: %s", remark.Field, remark.Message)
 	}
+}
+
+// scheduleCode names the kind of what the scheduler says about a field.
+func (o object) scheduleCode(field string) errcode.Code {
+	switch {
+	case field == "cron" && o.has("cron"):
+		return errcode.InvalidCron
+	case field == "ends_at", field == "at" && !o.has("cron"):
+		return errcode.ScheduleNeverFires
+	}
+	return errcode.InvalidSchedule
 }

@@ -2,8 +2,12 @@ package config
 
 import (
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 const (
@@ -22,11 +26,14 @@ func (v value) checkShape() bool {
 
 func (v value) checkNode(depth int) bool {
 	if depth > maxDepth {
-		v.fail("the file is nested more than %d levels deep", maxDepth)
+		v.fail(errcode.NestedTooDeep, "the file is nested more than %d levels deep", maxDepth)
 		return false
 	}
 	if v.node.Style&yaml.TaggedStyle != 0 {
-		v.fail("tags such as %s are not read: remove it, and quote the value if it is text", v.node.Tag)
+		v.fail(errcode.YAMLFeature, "tags such as %s are not read: remove it, and quote the value if it is text", v.node.Tag)
+	}
+	if v.node.Kind == yaml.ScalarNode && v.node.Style == 0 && strings.ContainsAny(firstRune(v.node.Value), "“”„«") {
+		v.fail(errcode.NeedsQuotes, "curly quotes are letters like others here: write straight ones, \"")
 	}
 	switch v.node.Kind {
 	case yaml.MappingNode:
@@ -47,16 +54,19 @@ func (v value) checkMapping(depth int) bool {
 		written := value{v.l, v.doc, v.node.Content[i], v.path}
 		name := v.at(written.node, v.path)
 		if !readableKey(name.node) {
-			if name.node.Tag == "!!merge" {
-				written.fail("merging with << is not read: write the keys out")
-			} else {
-				written.fail("a key must be text: quote it if it holds [ ] { } * or &")
+			switch {
+			case name.node.Tag == "!!merge":
+				written.fail(errcode.YAMLFeature, "merging with << is not read: write the keys out")
+			case name.node.Tag == "!!null":
+				written.fail(errcode.KeyIsNotText, "a key is missing before this colon")
+			default:
+				written.fail(errcode.KeyIsNotText, "a key must be text: quote it if it holds [ ] { } * or &")
 			}
 			continue
 		}
 		name.path = joinPath(v.path, name.node.Value)
 		if earlier, twice := first[name.node.Value]; twice {
-			name.failAt(place{written.node.Line, written.node.Column}, "key %q is written twice; the first is on line %d", name.node.Value, earlier.node.Line)
+			name.failAt(place{written.node.Line, written.node.Column}, errcode.DuplicateKey, "key %q is written twice; the first is on line %d", name.node.Value, earlier.node.Line)
 		} else {
 			first[name.node.Value] = written
 		}
@@ -67,8 +77,13 @@ func (v value) checkMapping(depth int) bool {
 	return true
 }
 
+func firstRune(text string) string {
+	_, size := utf8.DecodeRuneInString(text)
+	return text[:size]
+}
+
 func readableKey(node *yaml.Node) bool {
-	return node.Kind == yaml.ScalarNode && node.Tag != "!!merge"
+	return node.Kind == yaml.ScalarNode && node.Tag != "!!merge" && node.Tag != "!!null"
 }
 
 // unfolding counts the values of a tree as if every alias were written out, without writing them out.
@@ -80,7 +95,7 @@ type unfolding struct {
 func (u *unfolding) check(v value) bool {
 	total, ok := u.size(v, v.node)
 	if ok && total-u.written > maxAliased {
-		v.fail("the aliases of this file unfold to more than %d values: write the values out", maxAliased)
+		v.fail(errcode.TooManyAliases, "the aliases of this file unfold to more than %d values: write the values out", maxAliased)
 		return false
 	}
 	return ok
@@ -89,7 +104,7 @@ func (u *unfolding) check(v value) bool {
 func (u *unfolding) size(v value, node *yaml.Node) (int, bool) {
 	if node.Kind == yaml.AliasNode {
 		if u.sizes[node.Alias] == -1 {
-			v.failAt(place{node.Line, node.Column}, "the alias *%s contains itself", node.Value)
+			v.failAt(place{node.Line, node.Column}, errcode.TooManyAliases, "the alias *%s contains itself: write the value out", node.Value)
 			return 0, false
 		}
 		return u.size(v, node.Alias)

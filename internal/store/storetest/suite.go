@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"who lifts what", testLifts},
 		{"scopes", testScopes},
 		{"a stop without a phone", testStopByUserID},
+		{"a stop before its message", testStopBeforeItsMessage},
 		{"forms of one number", testVariants},
 		{"Meta's own stop", testMetaStop},
 		{"Meta's own stop beside other news", testMetaStopRaces},
@@ -60,6 +61,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"settle", testSettle},
 		{"marks", testMarks},
 		{"queued rows in order", testQueued},
+		{"plan and explain have the same people", testExplained},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
