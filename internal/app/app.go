@@ -52,6 +52,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 		a.rules.Locations = policy.NewLocations()
 	}
 	db.ShareLocations(a.rules.Locations)
+	a.rules.Lots = db.Lots()
 	return a, nil
 }
 

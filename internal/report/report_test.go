@@ -94,7 +94,7 @@ total            1251
 REASON         PEOPLE
 suppressed          8  this person asked not to be written to, or is on the suppression list
 no_consent         40  no consent on record for this category
-quiet_hours         1  waits for the end of the quiet hours where this person is
+quiet_hours         1  waits for the end of quiet hours, or of a holiday, where this person is
 frequency_cap       3  this person has had as many messages as the caps allow
 frequency_cap       2  waits until the caps have room for one more
 brand_new           1  brand new

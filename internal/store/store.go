@@ -30,6 +30,7 @@ type Store struct {
 
 	instance  string
 	hashKey   []byte
+	lots      *policy.Lots
 	locations *policy.Locations
 	growth    growth
 }
@@ -230,6 +231,9 @@ func (s *Store) once(ctx context.Context, f func(*sqlx.Tx) error) error {
 	}
 	return nil
 }
+
+// Lots draws who is held out: the draw hangs on the installation's key, which is nobody else's to read.
+func (s *Store) Lots() *policy.Lots { return s.lots }
 
 // ShareLocations gives the rules of frozen runs a memory of time zones to share; without it they load zones anew.
 func (s *Store) ShareLocations(l *policy.Locations) { s.locations = l }
