@@ -109,7 +109,7 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 		return nil, fmt.Errorf("opening sqlite:%s: %w", path, err)
 	}
 	write.SetMaxOpenConns(1)
-	if err := write.PingContext(ctx); err != nil {
+	if err := pingSQLite(ctx, write); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening sqlite:%s: %w", path, explainSQLite(err)), write.Close())
 	}
 	read, err := sqlx.Open("sqlite", dsn("&_pragma=cache_size(-4000)&_pragma=query_only(1)"))
@@ -118,6 +118,23 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 	}
 	read.SetMaxOpenConns(4)
 	return &Store{read: read, write: write, dialect: sqliteDialect}, nil
+}
+
+// pingSQLite opens the file. Turning a new one to WAL takes it whole for a moment, and SQLite refuses those who come in that
+// moment instead of letting them wait.
+func pingSQLite(ctx context.Context, db *sqlx.DB) error {
+	const patience, pause = 5 * time.Second, 20 * time.Millisecond
+	for deadline := time.Now().Add(patience); ; {
+		err := db.PingContext(ctx)
+		if err == nil || !sqliteRetryable(err) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
 }
 
 func connectPostgres(ctx context.Context, target string) (*Store, error) {
