@@ -79,19 +79,27 @@ func (s *session) importFile(cmd *cobra.Command, kind imported, path string, f i
 		Progress: bar.bytes, RejectedPath: path + ".rejected.csv",
 	}
 	var result imports.Result
+	id := ""
 	if f.dryRun {
 		result, err = kind.read(cmd.Context(), file, (*store.Store)(nil), o) // a dry run calls no sink
 	} else {
 		err = s.withStore(cmd, cfg, func(ctx context.Context, a *app.App) (err error) {
-			result, err = kind.read(ctx, file, a.Store, o)
-			return err
+			noted, err := s.newImport(a, kind, path, file)
+			if err != nil {
+				return err
+			}
+			id = noted.ID()
+			if result, err = kind.read(ctx, file, noted, o); err != nil {
+				return err
+			}
+			return noted.Finish(ctx, result.Rejected)
 		})
 	}
 	bar.finish()
 	if err != nil {
-		return afterRows(path, result, err)
+		return errors.Join(afterRows(path, result, err), undoHint(kind, id, result))
 	}
-	if err := s.tellImport(path, result, f.dryRun); err != nil {
+	if err := s.tellImport(path, id, result, f.dryRun); err != nil {
 		return err
 	}
 	if f.strict && result.Rejected > 0 {
@@ -114,6 +122,7 @@ func afterRows(path string, r imports.Result, err error) error {
 
 // importResult is what an import prints as JSON.
 type importResult struct {
+	Import       string         `json:"import,omitempty"`
 	Rows         int            `json:"rows"`
 	Added        int            `json:"added"`
 	Changed      int            `json:"changed"`
@@ -126,10 +135,10 @@ type importResult struct {
 	DryRun       bool           `json:"dry_run,omitempty"`
 }
 
-func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
+func (s *session) tellImport(path, id string, r imports.Result, dryRun bool) error {
 	if s.json {
 		out := importResult{
-			r.Rows, r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Repeated, r.Rejected, r.ByReason, r.RejectedFile, r.Warnings, dryRun,
+			id, r.Rows, r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Repeated, r.Rejected, r.ByReason, r.RejectedFile, r.Warnings, dryRun,
 		}
 		if out.ByReason == nil {
 			out.ByReason = map[string]int{}
@@ -147,6 +156,9 @@ func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
 		}
 		if err := s.say("%s: %s: %d added, %d changed, %d unchanged, %d rejected%s.", path, count(r.Rows, "row"),
 			r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Rejected, again); err != nil {
+			return err
+		}
+		if err := s.say("It is import %s.", id); err != nil {
 			return err
 		}
 	}

@@ -42,7 +42,7 @@ func TestExitCodes(t *testing.T) {
 		{w, "init", 1, "--force"},
 		{w, "nope", 2, `no verb "nope"`},
 		{w, "ceck", 2, "did you mean `permesso check`"},
-		{w, "contacts", 2, "wants a verb: export, import, show"},
+		{w, "contacts", 2, "wants a verb: export, import, imports, show"},
 		{w, "contacts imprt x", 2, "did you mean `permesso contacts import`"},
 		{w, "plan --fish", 2, "unknown flag: --fish"},
 		{w, "run", 2, "CAMPAIGN is missing"},

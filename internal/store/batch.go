@@ -87,6 +87,22 @@ func (b *batch) null() *batch {
 	return b
 }
 
+// values adds what bulk rows are made of.
+func (b *batch) values(row []any) {
+	for _, v := range row {
+		switch v := v.(type) {
+		case []byte:
+			b.bytes(v)
+		case string:
+			b.str(v)
+		case int64:
+			b.num(v)
+		default:
+			b.null()
+		}
+	}
+}
+
 // json returns the parameter.
 func (b *batch) json() string {
 	if b.rows == 0 {

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
@@ -23,36 +24,40 @@ const actorImport = "import"
 // ErrUndated says that a consent has no time: when it was given is part of its proof.
 var ErrUndated = errors.New("the consent has no time: give the moment at which the person acted")
 
-// ImportConsents adds events to the ledger in one transaction. The same event twice is one event, and Unchanged; a person
-// who is not a contact is made, without a contact. Counts are of events.
-func (s *Store) ImportConsents(ctx context.Context, records []scheduler.ConsentRecord) (counts scheduler.ImportCounts, err error) {
+// ImportConsents adds events to the ledger in one transaction, as no import of a file. The same event twice is one event, and
+// Unchanged; a person who is not a contact is made, without a contact. Counts are of events.
+func (s *Store) ImportConsents(ctx context.Context, records []scheduler.ConsentRecord) (scheduler.ImportCounts, error) {
+	return s.importConsents(ctx, nil, records)
+}
+
+func (s *Store) importConsents(ctx context.Context, file *Import, records []scheduler.ConsentRecord) (counts scheduler.ImportCounts, err error) {
+	names, rows := distinctNumbers(s.claimedNumbers(len(records), func(row int) phone.Number { return records[row].Phone }))
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		counts = scheduler.ImportCounts{}
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		people, err := s.claimPhones(ctx, tx, now, func(yield func(phone.Number) bool) {
-			for _, r := range records {
-				if !yield(r.Phone) {
-					return
-				}
-			}
-		})
-		if err != nil {
+		if err := file.begin(ctx, tx, now); err != nil {
+			return err
+		}
+		if err := s.claimNumbers(ctx, tx, now, names); err != nil {
 			return err
 		}
 		events := make([]personConsent, len(records))
 		for i, r := range records {
-			events[i] = personConsent{people[r.Phone.Canonical()], storableConsent(r.Event)}
+			events[i] = personConsent{names[rows[i]].person, storableConsent(r.Event)}
 		}
-		counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport)
+		if counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport); err != nil {
+			return err
+		}
 		counts.Unchanged = len(records) - counts.Added
-		return err
+		return file.count(ctx, tx, now, counts)
 	})
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d consents: %w", len(records), err)
 	}
+	file.began()
 	s.grew(ctx, counts.Added, "consents")
 	return counts, nil
 }
@@ -99,62 +104,64 @@ func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, event
 	slices.SortStableFunc(events, func(a, b personConsent) int {
 		return cmp.Or(comparePersons(a.person, b.person), a.event.At.Compare(b.event.At))
 	})
-	for chunk := range slices.Chunk(events, recordsPerStatement) {
-		var rows, wordings batch
-		known := map[[sha256.Size]byte]bool{}
-		for _, c := range chunk {
-			e := c.event
-			if e.At.IsZero() {
-				return 0, ErrUndated
-			}
-			id := consentEventID(e)
-			rows.row().bytes(c.person[:]).str(e.Category).num(int64(at(e.At))).bytes(id[:]).str(string(e.Action)).str(e.Source)
-			if e.Wording == "" {
-				rows.null()
-			} else {
-				hash := sha256.Sum256([]byte(e.Wording))
-				rows.bytes(hash[:])
-				if !known[hash] {
-					known[hash] = true
-					wordings.row().bytes(hash[:]).str(e.Wording)
-				}
-			}
-			rows.str(e.Evidence).str(actor)
+	wordings := map[string][]byte{}
+	for i := range events {
+		e := &events[i].event
+		if e.At.IsZero() {
+			return 0, ErrUndated
 		}
-		if wordings.rows > 0 {
-			if _, err := tx.ExecContext(ctx, s.queries.addWordings, wordings.json()); err != nil {
-				return 0, fmt.Errorf("writing wordings: %w", err)
-			}
+		if e.Wording != "" && wordings[e.Wording] == nil {
+			hash := sha256.Sum256([]byte(e.Wording))
+			wordings[e.Wording] = hash[:]
 		}
-		done, err := tx.ExecContext(ctx, s.queries.addConsents, rows.json(), now)
-		if err != nil {
-			return 0, fmt.Errorf("writing consents: %w", err)
-		}
-		n, err := done.RowsAffected()
-		if err != nil {
-			return 0, fmt.Errorf("writing consents: %w", err)
-		}
-		added += int(n)
 	}
-	return added, nil
+	if err := s.addWordings(ctx, tx, wordings); err != nil {
+		return 0, err
+	}
+	var id consentEventID
+	return s.add(ctx, tx, bulkConsents, s.queries.addConsents, len(events), func(i int, row []any) []any {
+		e := &events[i].event
+		var wording any
+		if e.Wording != "" {
+			wording = wordings[e.Wording]
+		}
+		return append(row, events[i].person[:], e.Category, int64(at(e.At)), id.of(e), string(e.Action), e.Source, wording, e.Evidence, actor, int64(now))
+	})
+}
+
+func (s *Store) addWordings(ctx context.Context, tx *sqlx.Tx, wordings map[string][]byte) error {
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(wordings)), recordsPerStatement) {
+		var b batch
+		for _, text := range chunk {
+			b.row().bytes(wordings[text]).str(text)
+		}
+		if _, err := tx.ExecContext(ctx, s.queries.addWordings, b.json()); err != nil {
+			return fmt.Errorf("writing wordings: %w", err)
+		}
+	}
+	return nil
 }
 
 // consentEventID names an event by all that it says, so that the same row of a file twice is one event:
 // the first 16 bytes of a SHA-256 over each part with its length before it.
-func consentEventID(e policy.ConsentEvent) [16]byte {
-	hash := sha256.New()
-	write := func(part []byte) {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		hash.Write(size[:])
-		hash.Write(part)
-	}
-	var micros [8]byte
-	binary.BigEndian.PutUint64(micros[:], uint64(at(e.At)))
-	for _, part := range [][]byte{[]byte(e.Category), []byte(e.Action), micros[:], []byte(e.Source), []byte(e.Wording), []byte(e.Evidence)} {
-		write(part)
-	}
-	return [16]byte(hash.Sum(nil))
+type consentEventID struct{ text []byte }
+
+func (id *consentEventID) of(e *policy.ConsentEvent) []byte {
+	id.text = id.text[:0]
+	id.part(e.Category)
+	id.part(string(e.Action))
+	id.text = binary.BigEndian.AppendUint64(id.text, 8)
+	id.text = binary.BigEndian.AppendUint64(id.text, uint64(at(e.At)))
+	id.part(e.Source)
+	id.part(e.Wording)
+	id.part(e.Evidence)
+	sum := sha256.Sum256(id.text)
+	return sum[:16]
+}
+
+func (id *consentEventID) part(text string) {
+	id.text = binary.BigEndian.AppendUint64(id.text, uint64(len(text)))
+	id.text = append(id.text, text...)
 }
 
 // Consents returns the whole ledger of a number's person, every category, in the order in which the person acted.

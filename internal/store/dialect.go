@@ -31,6 +31,10 @@ type dialect struct {
 	clock string
 	// analyze makes a table's statistics anew; "" when its planner needs none.
 	analyze string
+	// load fills tables from files.
+	load loader
+	// share ends a query that keeps the rows it reads from being changed until its transaction ends; "" where there is one writer.
+	share string
 	// retryable reports an error after which the whole transaction may be tried again.
 	retryable func(error) bool
 }
@@ -66,6 +70,8 @@ var postgresDialect = dialect{
 		ON CONFLICT (person_id) DO UPDATE SET touched = excluded.touched RETURNING ` + personFacts,
 	clock:     "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 	analyze:   "ANALYZE ",
+	load:      loader{fresh: copyNew, absent: insertBatches},
+	share:     " FOR SHARE",
 	retryable: postgresRetryable,
 }
 
@@ -82,6 +88,7 @@ var sqliteDialect = dialect{
 	lookup: "JOIN $1 $2 ON $3",
 	// The one writer is the lock.
 	lock:      `SELECT ` + personFacts + ` FROM persons WHERE person_id IN (SELECT x.person_id FROM {batch}) AND $2 = $2`,
+	load:      loader{fresh: insertNew, absent: insertAbsent},
 	retryable: sqliteRetryable,
 }
 

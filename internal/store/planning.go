@@ -242,10 +242,18 @@ func (s *Store) Planned(ctx context.Context, runID string, plan scheduler.Plan) 
 	return nil
 }
 
+// queuedColumns are those of a row that waits and of its contact, whom an undone import may have taken away: the gate refuses
+// them then.
+const queuedColumns = `d.person_id, c.person_id IS NOT NULL AS known, COALESCE(c.phone, '') AS phone, COALESCE(c.user_id, '') AS user_id,
+	COALESCE(c.name, '') AS name, COALESCE(c.language, '') AS language, COALESCE(c.timezone, '') AS timezone,
+	COALESCE(c.external_id, '') AS external_id, COALESCE(c.tags, '') AS tags, COALESCE(c.attributes, '{}') AS attributes,
+	COALESCE(c.country, '') AS country, COALESCE(c.zones, '') AS zones, COALESCE(c.main_zone, '') AS main_zone, c.erased_at, d.due_at`
+
 // Queued returns rows of a run that wait: those never deferred in key order, or with Due those whose time has come, the oldest first.
 func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, error) {
 	var rows []struct {
 		contactRow
+		Known bool          `db:"known"`
 		DueAt sql.NullInt64 `db:"due_at"`
 	}
 	where := "d.due_at IS NULL AND d.person_id > $2 ORDER BY d.person_id"
@@ -258,7 +266,7 @@ func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, err
 		where = "d.due_at IS NOT NULL AND d.due_at <= $4 AND (d.due_at, d.person_id) > ($5, $2) ORDER BY d.due_at, d.person_id"
 		args = append(args, now, at(page.DueAfter))
 	}
-	err := s.read.SelectContext(ctx, &rows, `SELECT `+contactColumns+`, d.due_at FROM deliveries d JOIN contacts c ON c.person_id = d.person_id
+	err := s.read.SelectContext(ctx, &rows, `SELECT `+queuedColumns+` FROM deliveries d LEFT JOIN contacts c ON c.person_id = d.person_id
 		WHERE d.run_id = $1 AND d.state = 'queued' AND `+where+` LIMIT $3`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading queued deliveries of run %s: %w", page.RunID, err)
@@ -273,6 +281,7 @@ func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, err
 			PersonID: contact.PersonID, To: sender.Recipient{Phone: contact.Phone, UserID: contact.UserID}, Reads: contact.Language,
 			DueAt: whenever(r.DueAt), Fields: contact, Person: personOf(contact),
 		}
+		queued[i].Person.Known = r.Known
 	}
 	return queued, nil
 }

@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/permesso/permesso/internal/report"
+	"github.com/permesso/permesso/scheduler"
+)
+
+// ErrImportUndone says that an import was undone while it was still running.
+var ErrImportUndone = errors.New("this import is being undone: what it would still add would stay; import the file again afterwards if it is wanted")
+
+// Import is one file on its way into the store, under an id by which what it did to contacts can be undone. It is an
+// imports.Sink. It appears in Imports with its first batch, each batch commits what it did together with its count, and so an
+// import that is cut off can be undone as far as it came. It is for one goroutine.
+type Import struct {
+	store   *Store
+	about   report.Import
+	there   bool // its row is in the database
+	started instant
+}
+
+// NewImport begins an import of a file; about gives its Kind, File, Hash and Actor. Of the file's name only the last part is
+// kept. Nothing is written before the first batch.
+func (s *Store) NewImport(about report.Import) *Import {
+	about.File = path.Base(strings.ReplaceAll(about.File, `\`, "/"))
+	about.ID = newImportID(time.Now())
+	return &Import{store: s, about: about}
+}
+
+// newImportID is readable and sorts by time, as a run's does: i20261121-1800-k3f9xq, in UTC.
+func newImportID(now time.Time) string {
+	const letters = "0123456789abcdefghjkmnpqrstvwxyz"
+	tail := make([]byte, 6)
+	_, _ = rand.Read(tail) // it never fails; it ends the program instead
+	for i := range tail {
+		tail[i] = letters[tail[i]&31]
+	}
+	return "i" + now.UTC().Format("20060102-1504-") + string(tail)
+}
+
+// ID is what the import is called.
+func (i *Import) ID() string { return i.about.ID }
+
+// ImportContacts is Store.ImportContacts, noted under this import.
+func (i *Import) ImportContacts(ctx context.Context, records []scheduler.ContactRecord) (scheduler.ImportCounts, error) {
+	return i.store.importContacts(ctx, i, records)
+}
+
+// ImportConsents is Store.ImportConsents, noted under this import.
+func (i *Import) ImportConsents(ctx context.Context, records []scheduler.ConsentRecord) (scheduler.ImportCounts, error) {
+	return i.store.importConsents(ctx, i, records)
+}
+
+// ImportSuppressions is Store.ImportSuppressions, noted under this import.
+func (i *Import) ImportSuppressions(ctx context.Context, records []scheduler.SuppressionRecord) (scheduler.ImportCounts, error) {
+	return i.store.importStops(ctx, i, records)
+}
+
+// Finish says that the file was read to its end, and how many of its rows were rejected.
+func (i *Import) Finish(ctx context.Context, rejected int) error {
+	err := i.store.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := i.store.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := i.begin(ctx, tx, now); err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE imports SET finished_at = $2, seen_at = $2, rejected = $3 WHERE import_id = $1", i.about.ID, now, rejected)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("finishing import %s: %w", i.about.ID, err)
+	}
+	i.began()
+	return nil
+}
+
+// begin writes the import's row with its first batch. The methods below do nothing for records that come with no file.
+func (i *Import) begin(ctx context.Context, tx *sqlx.Tx, now instant) error {
+	if i == nil || i.there {
+		return nil
+	}
+	var hash any
+	if decoded, err := hex.DecodeString(i.about.Hash); err == nil && len(decoded) > 0 {
+		hash = decoded
+	}
+	i.started = now
+	if _, err := tx.ExecContext(ctx, `INSERT INTO imports (import_id, kind, file, file_hash, actor, started_at, seen_at) VALUES ($1, $2, $3, $4, $5, $6, $6)`,
+		i.about.ID, i.about.Kind, storable(i.about.File), hash, storable(i.about.Actor), now); err != nil {
+		return fmt.Errorf("noting import %s: %w", i.about.ID, err)
+	}
+	return nil
+}
+
+// began notes that a transaction with begin in it was committed.
+func (i *Import) began() {
+	if i != nil {
+		i.there = true
+	}
+}
+
+// count adds what a batch did, in the batch's own transaction; ErrImportUndone when the import is being taken back.
+func (i *Import) count(ctx context.Context, tx *sqlx.Tx, now instant, counts scheduler.ImportCounts) error {
+	if i == nil {
+		return nil
+	}
+	going, err := changed(tx.ExecContext(ctx, `UPDATE imports SET added = added + $2, changed = changed + $3, unchanged = unchanged + $4, seen_at = $5
+		WHERE import_id = $1 AND undone_by = ''`, i.about.ID, counts.Added, counts.Changed, counts.Unchanged, now))
+	if err != nil {
+		return fmt.Errorf("counting a batch of import %s: %w", i.about.ID, err)
+	}
+	if !going {
+		return ErrImportUndone
+	}
+	return nil
+}
+
+// importRow is a row of imports.
+type importRow struct {
+	ID         string        `db:"import_id"`
+	Kind       string        `db:"kind"`
+	File       string        `db:"file"`
+	Hash       []byte        `db:"file_hash"`
+	Actor      string        `db:"actor"`
+	StartedAt  instant       `db:"started_at"`
+	SeenAt     instant       `db:"seen_at"`
+	FinishedAt sql.NullInt64 `db:"finished_at"`
+	Added      int           `db:"added"`
+	Changed    int           `db:"changed"`
+	Unchanged  int           `db:"unchanged"`
+	Rejected   int           `db:"rejected"`
+	UndoneBy   string        `db:"undone_by"`
+	UndoneAt   sql.NullInt64 `db:"undone_at"`
+}
+
+const importColumns = `import_id, kind, file, file_hash, actor, started_at, seen_at, finished_at, added, changed, unchanged, rejected, undone_by, undone_at`
+
+func (r importRow) report() report.Import {
+	return report.Import{
+		ID: r.ID, Kind: r.Kind, File: r.File, Hash: hex.EncodeToString(r.Hash), Actor: r.Actor,
+		StartedAt: reached(r.StartedAt), SeenAt: reached(r.SeenAt), FinishedAt: report.Time{Time: whenever(r.FinishedAt)},
+		Added: r.Added, Changed: r.Changed, Unchanged: r.Unchanged, Rejected: r.Rejected,
+		UndoneBy: r.UndoneBy, UndoneAt: report.Time{Time: whenever(r.UndoneAt)},
+	}
+}
+
+// Imports returns the newest imports of files of every kind, the newest first; limit 0 is no limit.
+func (s *Store) Imports(ctx context.Context, limit int) ([]report.Import, error) {
+	var rows []importRow
+	if err := s.read.SelectContext(ctx, &rows, "SELECT "+importColumns+" FROM imports ORDER BY started_at DESC, import_id DESC LIMIT $1", unlimited(limit)); err != nil {
+		return nil, fmt.Errorf("reading imports: %w", err)
+	}
+	list := make([]report.Import, len(rows))
+	for i, r := range rows {
+		list[i] = r.report()
+	}
+	return list, nil
+}
