@@ -171,7 +171,7 @@ func TestRejectedRowsAreExplainedAndKept(t *testing.T) {
 	}
 	path := w.write("mixed.csv", text.String())
 	out := w.must("contacts", "import", path)
-	for _, part := range []string{"1 added", "12 rejected", "letters", "and 2 more like this", "mixed.csv.rejected.csv"} {
+	for _, part := range []string{"1 added", "12 rejected", "letters", "and 2 more", "mixed.csv.rejected.csv"} {
 		if !strings.Contains(out, part) {
 			t.Errorf("no %q in\n%s", part, out)
 		}

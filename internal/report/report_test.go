@@ -182,7 +182,7 @@ func TestLineCSV(t *testing.T) {
 		got[name] = rows[1][i]
 	}
 	for name, want := range map[string]string{
-		"phone": "+393471234567", "user_id": "'@x", "reason": "'-1", "error_title": "'=HYPERLINK(\"x\")", "error_details": "a,\n\"b\"", "error_code": "131026",
+		"phone": "'+393471234567", "user_id": "'@x", "reason": "'-1", "error_title": "'=HYPERLINK(\"x\")", "error_details": "a,\n\"b\"", "error_code": "131026",
 		"queued_at": "2026-11-21T17:00:00.000000Z", "due_at": "", "pricing_billable": "false", "pricing_category": "marketing", "attempts": "0",
 	} {
 		if got[name] != want {
