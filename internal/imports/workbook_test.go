@@ -393,25 +393,3 @@ func BenchmarkWorkbook(b *testing.B) {
 	b.ReportMetric(float64(benchmarkedRows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
 	b.ReportAllocs()
 }
-
-// BenchmarkExcelize reads the same cells, and nothing else, by the library that is not used.
-func BenchmarkExcelize(b *testing.B) {
-	book := streamedBook(b, benchmarkedRows)
-	for b.Loop() {
-		f, err := excelize.OpenReader(bytes.NewReader(book))
-		if err != nil {
-			b.Fatal(err)
-		}
-		in, err := f.Rows("Sheet1")
-		if err != nil {
-			b.Fatal(err)
-		}
-		for in.Next() {
-			if _, err := in.Columns(excelize.Options{RawCellValue: true}); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	b.ReportMetric(float64(benchmarkedRows)*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
-	b.ReportAllocs()
-}

@@ -188,6 +188,22 @@ func TestLocateIsParseAndCountry(t *testing.T) {
 	})
 }
 
+// An Italian mobile number in national form is what libphonenumber makes of it.
+func TestItalianMobiles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raw := rapid.StringMatching(`(39)?3[0-9]{9}`).Draw(t, "raw")
+		got, err := phone.Parse(raw, "IT")
+		number, parseErr := phonenumbers.Parse(raw, "IT")
+		if parseErr != nil {
+			t.Fatal(parseErr)
+		}
+		want := phonenumbers.Format(number, phonenumbers.E164)
+		if valid := phonenumbers.GetNumberType(number) == phonenumbers.MOBILE; valid != (err == nil) || valid && want != got.String() {
+			t.Fatalf("%q is %q, %v; libphonenumber has %q, %v", raw, got.String(), err, want, valid)
+		}
+	})
+}
+
 func TestCodesAreWords(t *testing.T) {
 	seen := map[string]bool{}
 	for name, refusal := range refusals {
