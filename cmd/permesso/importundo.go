@@ -95,6 +95,8 @@ func (s *session) undoImport(cmd *cobra.Command, id string) error {
 		switch {
 		case errors.Is(err, store.ErrNoImport):
 			return s.noImport(ctx, a, id)
+		case errors.Is(err, store.ErrForgotten):
+			return wrongUse("import %s cannot be undone: %w", id, store.ErrForgotten)
 		case errors.Is(err, store.ErrImportStays):
 			return wrongUse("import %s cannot be undone: %w", id, store.ErrImportStays)
 		case errors.Is(err, store.ErrAlreadyUndone):
@@ -187,6 +189,8 @@ func importState(i report.Import) string {
 	switch {
 	case !i.UndoneAt.IsZero():
 		return "undone"
+	case !i.ForgottenAt.IsZero():
+		return "done, kept no longer"
 	case i.UndoneBy != "":
 		return "undone in part"
 	case i.FinishedAt.IsZero():

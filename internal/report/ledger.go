@@ -85,6 +85,8 @@ type Import struct {
 	// UndoneBy is who began to undo it, UndoneAt when that was done.
 	UndoneBy string `json:"undone_by,omitempty"`
 	UndoneAt Time   `json:"undone_at,omitzero"`
+	// ForgottenAt is there when what it changed is no longer kept.
+	ForgottenAt Time `json:"forgotten_at,omitzero"`
 }
 
 // Undone is what undoing an import of contacts did. A contact may be both restored and kept.

@@ -37,16 +37,20 @@ func (s *Store) claimedNumbers(n int, number func(row int) phone.Number) []claim
 }
 
 // claimNumbers finds or makes the persons of numbers, which are distinct and in the order of their hashes: two imports that meet
-// wait, and do not deadlock. New persons' keys grow in that order too.
-func (s *Store) claimNumbers(ctx context.Context, tx *sqlx.Tx, now instant, names []claimed) error {
+// wait, and do not deadlock. New persons' keys grow in that order too. With allNew the numbers are written without being looked
+// for, at half the cost; errNotNew when one was there, and then the transaction is over.
+func (s *Store) claimNumbers(ctx context.Context, tx *sqlx.Tx, now instant, names []claimed, allNew bool) error {
 	if err := s.sharePeople(ctx, tx); err != nil {
 		return err
+	}
+	if allNew {
+		return s.makeAll(ctx, tx, now, names)
 	}
 	owned, err := s.ownersOf(ctx, tx, names)
 	if err != nil {
 		return err
 	}
-	var unknown []*claimed
+	unknown := make([]*claimed, 0, len(names)-len(owned))
 	for i := range names {
 		if person, ok := owned[names[i].hash]; ok {
 			names[i].person, names[i].fresh = person, false
@@ -57,14 +61,32 @@ func (s *Store) claimNumbers(ctx context.Context, tx *sqlx.Tx, now instant, name
 	return s.makePersons(ctx, tx, now, unknown)
 }
 
+// makeAll makes a person for each number.
+func (s *Store) makeAll(ctx context.Context, tx *sqlx.Tx, now instant, names []claimed) error {
+	for i := range names {
+		names[i].person, names[i].fresh = newPersonID(), true
+	}
+	if err := s.load(ctx, tx, bulkIdentifiers, rowsOf{
+		shared: []any{string(kindPhone), int64(now)}, n: len(names),
+		row: func(i int, row []any) []any {
+			return append(row, names[i].hash[:], names[i].person[:], string(names[i].number))
+		},
+	}); err != nil {
+		return err
+	}
+	return s.load(ctx, tx, bulkPersons, rowsOf{n: len(names), row: func(i int, row []any) []any { return append(row, names[i].person[:]) }})
+}
+
 // makePersons makes a person for each number, unless another transaction was quicker.
 func (s *Store) makePersons(ctx context.Context, tx *sqlx.Tx, now instant, unknown []*claimed) error {
 	for _, name := range unknown {
 		name.person, name.fresh = newPersonID(), true
 	}
-	written, err := s.add(ctx, tx, bulkIdentifiers, s.queries.addIdentifiers, len(unknown), func(i int, row []any) []any {
-		name := unknown[i]
-		return append(row, name.hash[:], name.person[:], string(kindPhone), string(name.number), int64(now))
+	written, err := s.add(ctx, tx, bulkIdentifiers, s.queries.loadIdentifiers, rowsOf{
+		shared: []any{string(kindPhone), int64(now)}, n: len(unknown),
+		row: func(i int, row []any) []any {
+			return append(row, unknown[i].hash[:], unknown[i].person[:], string(unknown[i].number))
+		},
 	})
 	if err != nil {
 		return err
@@ -76,7 +98,7 @@ func (s *Store) makePersons(ctx context.Context, tx *sqlx.Tx, now instant, unkno
 			return err
 		}
 	}
-	return s.load(ctx, tx, bulkPersons, len(fresh), func(i int, row []any) []any { return append(row, fresh[i].person[:]) })
+	return s.load(ctx, tx, bulkPersons, rowsOf{n: len(fresh), row: func(i int, row []any) []any { return append(row, fresh[i].person[:]) }})
 }
 
 // ownAgain reads whose the numbers are after others took some of them, and returns those that became ours.
@@ -125,10 +147,10 @@ func (s *Store) ownersOf(ctx context.Context, tx *sqlx.Tx, names []claimed) (map
 	return owned, nil
 }
 
-// distinctNumbers drops repetitions of sorted numbers and returns where each row's number is.
+// distinctNumbers drops repetitions of sorted numbers, in place, and returns where each row's number is.
 func distinctNumbers(names []claimed) (distinct []claimed, at []int) {
 	at = make([]int, len(names))
-	distinct = names[:0:0]
+	distinct = names[:0]
 	for _, name := range names {
 		if len(distinct) == 0 || distinct[len(distinct)-1].hash != name.hash {
 			distinct = append(distinct, name)
@@ -162,7 +184,7 @@ func (s *Store) holdPeople(ctx context.Context, tx *sqlx.Tx, now instant) error 
 // number are one person.
 func (s *Store) claimPhones(ctx context.Context, tx *sqlx.Tx, now instant, numbers []phone.Number) (map[phone.Number]policy.PersonID, error) {
 	names, _ := distinctNumbers(s.claimedNumbers(len(numbers), func(row int) phone.Number { return numbers[row] }))
-	if err := s.claimNumbers(ctx, tx, now, names); err != nil {
+	if err := s.claimNumbers(ctx, tx, now, names, false); err != nil {
 		return nil, err
 	}
 	people := make(map[phone.Number]policy.PersonID, len(names))

@@ -32,7 +32,7 @@ func (s *Store) ImportConsents(ctx context.Context, records []scheduler.ConsentR
 
 func (s *Store) importConsents(ctx context.Context, file *Import, records []scheduler.ConsentRecord) (counts scheduler.ImportCounts, err error) {
 	names, rows := distinctNumbers(s.claimedNumbers(len(records), func(row int) phone.Number { return records[row].Phone }))
-	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+	write := func(tx *sqlx.Tx) error {
 		counts = scheduler.ImportCounts{}
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -41,23 +41,29 @@ func (s *Store) importConsents(ctx context.Context, file *Import, records []sche
 		if err := file.begin(ctx, tx, now); err != nil {
 			return err
 		}
-		if err := s.claimNumbers(ctx, tx, now, names); err != nil {
+		if err := s.claimNumbers(ctx, tx, now, names, file.expectsNew()); err != nil {
 			return err
 		}
 		events := make([]personConsent, len(records))
 		for i, r := range records {
 			events[i] = personConsent{names[rows[i]].person, storableConsent(r.Event)}
 		}
-		if counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport); err != nil {
+		if counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport, file.expectsNewRows()); err != nil {
 			return err
 		}
 		counts.Unchanged = len(records) - counts.Added
 		return file.count(ctx, tx, now, counts)
-	})
+	}
+	err = s.inTx(ctx, write)
+	if errors.Is(err, errNotNew) {
+		file.met()
+		err = s.inTx(ctx, write)
+	}
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d consents: %w", len(records), err)
 	}
-	file.began()
+	file.began(names)
+	file.wrote(counts.Unchanged == 0)
 	s.grew(ctx, counts.Added, "consents")
 	return counts, nil
 }
@@ -75,7 +81,7 @@ func (s *Store) AddConsent(ctx context.Context, number phone.Number, event polic
 		if err != nil {
 			return err
 		}
-		if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, storable(actor)); err != nil {
+		if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, storable(actor), false); err != nil {
 			return err
 		}
 		return audit(ctx, tx, now, report.Audit{
@@ -99,12 +105,13 @@ func storableConsent(e policy.ConsentEvent) policy.ConsentEvent {
 	return e
 }
 
-// addConsents writes the events that are not there yet and returns how many those are.
-func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, events []personConsent, actor string) (added int, err error) {
+// addConsents writes the events that are not there yet and returns how many those are. With allNew it takes that for granted;
+// errNotNew when one was there, and then the transaction is over.
+func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, events []personConsent, actor string, allNew bool) (added int, err error) {
 	slices.SortStableFunc(events, func(a, b personConsent) int {
 		return cmp.Or(comparePersons(a.person, b.person), a.event.At.Compare(b.event.At))
 	})
-	wordings := map[string][]byte{}
+	wordings := map[string][]byte{} // by text
 	for i := range events {
 		e := &events[i].event
 		if e.At.IsZero() {
@@ -119,14 +126,21 @@ func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, event
 		return 0, err
 	}
 	var id consentEventID
-	return s.add(ctx, tx, bulkConsents, s.queries.addConsents, len(events), func(i int, row []any) []any {
-		e := &events[i].event
-		var wording any
-		if e.Wording != "" {
-			wording = wordings[e.Wording]
-		}
-		return append(row, events[i].person[:], e.Category, int64(at(e.At)), id.of(e), string(e.Action), e.Source, wording, e.Evidence, actor, int64(now))
-	})
+	rows := rowsOf{
+		shared: []any{actor, int64(now)}, n: len(events),
+		row: func(i int, row []any) []any {
+			e := &events[i].event
+			var wording any
+			if e.Wording != "" {
+				wording = wordings[e.Wording]
+			}
+			return append(row, events[i].person[:], e.Category, int64(at(e.At)), id.of(e), string(e.Action), e.Source, wording, e.Evidence)
+		},
+	}
+	if allNew {
+		return len(events), s.load(ctx, tx, bulkConsents, rows)
+	}
+	return s.add(ctx, tx, bulkConsents, s.queries.addConsents, rows)
 }
 
 func (s *Store) addWordings(ctx context.Context, tx *sqlx.Tx, wordings map[string][]byte) error {

@@ -88,7 +88,7 @@ var sqliteDialect = dialect{
 	lookup: "JOIN $1 $2 ON $3",
 	// The one writer is the lock.
 	lock:      `SELECT ` + personFacts + ` FROM persons WHERE person_id IN (SELECT x.person_id FROM {batch}) AND $2 = $2`,
-	load:      loader{fresh: insertNew, absent: insertAbsent},
+	load:      loader{begin: sqliteLoadBegin, end: sqliteLoadEnd, fresh: insertNew, absent: insertAbsent},
 	retryable: sqliteRetryable,
 }
 

@@ -180,8 +180,9 @@ func (i *Import) note(ctx context.Context, tx *sqlx.Tx, added []storedContact, c
 	if i == nil {
 		return nil
 	}
-	if err := i.store.load(ctx, tx, bulkChanges, len(added), func(n int, row []any) []any {
-		return append(row, i.about.ID, added[n].PersonID, nil, nil, nil)
+	if err := i.store.load(ctx, tx, bulkAdded, rowsOf{
+		shared: []any{i.about.ID}, n: len(added),
+		row: func(n int, row []any) []any { return append(row, added[n].PersonID) },
 	}); err != nil {
 		return err
 	}

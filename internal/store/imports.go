@@ -8,12 +8,14 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 
 	"github.com/permesso/permesso/internal/report"
+	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
 
@@ -27,7 +29,11 @@ type Import struct {
 	store   *Store
 	about   report.Import
 	there   bool // its row is in the database
+	tuned   bool
 	started instant
+	// allNew says that the last batch knew nobody, newRows that none of its rows was there, so that it is likely to be so with the
+	// next one too; anyMet that such a hope was in vain.
+	allNew, newRows, anyMet bool
 }
 
 // NewImport begins an import of a file; about gives its Kind, File, Hash and Actor. Of the file's name only the last part is
@@ -54,17 +60,34 @@ func (i *Import) ID() string { return i.about.ID }
 
 // ImportContacts is Store.ImportContacts, noted under this import.
 func (i *Import) ImportContacts(ctx context.Context, records []scheduler.ContactRecord) (scheduler.ImportCounts, error) {
+	if err := i.tune(ctx); err != nil {
+		return scheduler.ImportCounts{}, err
+	}
 	return i.store.importContacts(ctx, i, records)
 }
 
 // ImportConsents is Store.ImportConsents, noted under this import.
 func (i *Import) ImportConsents(ctx context.Context, records []scheduler.ConsentRecord) (scheduler.ImportCounts, error) {
+	if err := i.tune(ctx); err != nil {
+		return scheduler.ImportCounts{}, err
+	}
 	return i.store.importConsents(ctx, i, records)
 }
 
 // ImportSuppressions is Store.ImportSuppressions, noted under this import.
 func (i *Import) ImportSuppressions(ctx context.Context, records []scheduler.SuppressionRecord) (scheduler.ImportCounts, error) {
+	if err := i.tune(ctx); err != nil {
+		return scheduler.ImportCounts{}, err
+	}
 	return i.store.importStops(ctx, i, records)
+}
+
+func (i *Import) tune(ctx context.Context) error {
+	if i.tuned {
+		return nil
+	}
+	i.tuned = true
+	return i.store.tune(ctx, i.store.dialect.load.begin)
 }
 
 // Finish says that the file was read to its end, and how many of its rows were rejected.
@@ -83,8 +106,54 @@ func (i *Import) Finish(ctx context.Context, rejected int) error {
 	if err != nil {
 		return fmt.Errorf("finishing import %s: %w", i.about.ID, err)
 	}
-	i.began()
+	i.began(nil)
+	if err := i.store.forgetImports(ctx, time.Now().Add(-undoKept)); err != nil {
+		return fmt.Errorf("finishing import %s: %w", i.about.ID, err)
+	}
+	return i.store.tune(ctx, i.store.dialect.load.end)
+}
+
+// undoKept is for how long what an import changed is kept: the values before it are personal data, and a business that imports
+// its people every night would else keep each night for ever.
+const undoKept = 90 * 24 * time.Hour
+
+// forgetImports lets go of what imports before a time changed; they cannot be undone from then on.
+func (s *Store) forgetImports(ctx context.Context, before time.Time) error {
+	var old []string
+	if err := s.read.SelectContext(ctx, &old, "SELECT import_id FROM imports WHERE kind = $1 AND seen_at < $2 AND undone_at IS NULL AND forgotten_at IS NULL ORDER BY import_id",
+		kindContacts, at(before)); err != nil {
+		return fmt.Errorf("reading old imports: %w", err)
+	}
+	for _, id := range old {
+		if err := s.forgetImport(ctx, id); err != nil {
+			return fmt.Errorf("forgetting import %s: %w", id, err)
+		}
+	}
 	return nil
+}
+
+// forgetImport first says that the import is forgotten, and then takes its changes away, some at a time: by key, since
+// PostgreSQL would walk over those that went before.
+func (s *Store) forgetImport(ctx context.Context, id string) error {
+	for after := (policy.PersonID{}); ; {
+		var people [][]byte
+		err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+			people = nil
+			if _, err := tx.ExecContext(ctx, "UPDATE imports SET forgotten_at = seen_at WHERE import_id = $1", id); err != nil {
+				return err
+			}
+			if err := tx.SelectContext(ctx, &people, "SELECT person_id FROM import_changes WHERE import_id = $1 AND person_id > $2 ORDER BY person_id LIMIT $3",
+				id, after[:], recordsPerStatement); err != nil || len(people) == 0 {
+				return err
+			}
+			_, err := tx.ExecContext(ctx, "DELETE FROM import_changes WHERE import_id = $1 AND person_id > $2 AND person_id <= $3", id, after[:], people[len(people)-1])
+			return err
+		})
+		if err != nil || len(people) == 0 {
+			return err
+		}
+		after = policy.PersonID(people[len(people)-1])
+	}
 }
 
 // begin writes the import's row with its first batch. The methods below do nothing for records that come with no file.
@@ -104,10 +173,31 @@ func (i *Import) begin(ctx context.Context, tx *sqlx.Tx, now instant) error {
 	return nil
 }
 
-// began notes that a transaction with begin in it was committed.
-func (i *Import) began() {
+// began notes that a transaction with begin in it was committed, and whether it met anybody who was known.
+func (i *Import) began(names []claimed) {
 	if i != nil {
 		i.there = true
+		i.allNew = len(names) > 0 && !slices.ContainsFunc(names, func(n claimed) bool { return !n.fresh })
+	}
+}
+
+// expectsNew reports whether the next batch should be tried as one of numbers that nobody has.
+func (i *Import) expectsNew() bool { return i != nil && i.allNew && !i.anyMet }
+
+// expectsNewRows reports the same of the rows that are written, where those may be there without being looked for.
+func (i *Import) expectsNewRows() bool { return i != nil && i.newRows && !i.anyMet }
+
+// wrote notes whether all rows of a batch were new.
+func (i *Import) wrote(allNew bool) {
+	if i != nil {
+		i.newRows = allNew
+	}
+}
+
+// met notes that a batch that was tried so, or that others wrote to, was not: from then on each number is looked for.
+func (i *Import) met() {
+	if i != nil {
+		i.anyMet = true
 	}
 }
 
@@ -143,16 +233,17 @@ type importRow struct {
 	Rejected   int           `db:"rejected"`
 	UndoneBy   string        `db:"undone_by"`
 	UndoneAt   sql.NullInt64 `db:"undone_at"`
+	Forgotten  sql.NullInt64 `db:"forgotten_at"`
 }
 
-const importColumns = `import_id, kind, file, file_hash, actor, started_at, seen_at, finished_at, added, changed, unchanged, rejected, undone_by, undone_at`
+const importColumns = `import_id, kind, file, file_hash, actor, started_at, seen_at, finished_at, added, changed, unchanged, rejected, undone_by, undone_at, forgotten_at`
 
 func (r importRow) report() report.Import {
 	return report.Import{
 		ID: r.ID, Kind: r.Kind, File: r.File, Hash: hex.EncodeToString(r.Hash), Actor: r.Actor,
 		StartedAt: reached(r.StartedAt), SeenAt: reached(r.SeenAt), FinishedAt: report.Time{Time: whenever(r.FinishedAt)},
 		Added: r.Added, Changed: r.Changed, Unchanged: r.Unchanged, Rejected: r.Rejected,
-		UndoneBy: r.UndoneBy, UndoneAt: report.Time{Time: whenever(r.UndoneAt)},
+		UndoneBy: r.UndoneBy, UndoneAt: report.Time{Time: whenever(r.UndoneAt)}, ForgottenAt: report.Time{Time: whenever(r.Forgotten)},
 	}
 }
 

@@ -40,7 +40,7 @@ func (s *Store) importStops(ctx context.Context, file *Import, records []schedul
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d suppressions: %w", len(records), err)
 	}
-	file.began()
+	file.began(nil)
 	return counts, nil
 }
 

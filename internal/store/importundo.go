@@ -17,6 +17,7 @@ import (
 var (
 	ErrNoImport      = errors.New("there is no import with this id")
 	ErrAlreadyUndone = errors.New("the import is undone already")
+	ErrForgotten     = errors.New("what the import changed is no longer kept: that is 90 days")
 	// ErrImportStays says why consents and stops are not taken back with the file that brought them.
 	ErrImportStays = errors.New("it is no import of contacts. What people agreed to and what they stopped is a record, which no undo takes back: " +
 		"record what is right now with `permesso consent revoke`, or `permesso suppress remove` with its reason")
@@ -35,7 +36,7 @@ const undoRows = 1000
 // import had added it. An erased contact stays erased.
 //
 // It works in transactions of 1,000 contacts and tells after each what was done so far; when it is cut off, the same call goes
-// on. The audit log has its beginning and its end. Errors: ErrNoImport, ErrAlreadyUndone, ErrImportStays.
+// on. The audit log has its beginning and its end. Errors: ErrNoImport, ErrAlreadyUndone, ErrForgotten, ErrImportStays.
 func (s *Store) UndoImport(ctx context.Context, id, actor string, progress func(report.Undone)) (report.Undone, error) {
 	var total report.Undone
 	about, err := s.beginUndo(ctx, id, storable(actor))
@@ -79,6 +80,8 @@ func (s *Store) beginUndo(ctx context.Context, id, actor string) (about importRo
 			return ErrImportStays
 		case rows[0].UndoneAt.Valid:
 			return ErrAlreadyUndone
+		case rows[0].Forgotten.Valid:
+			return ErrForgotten
 		}
 		about = rows[0]
 		if _, err := tx.ExecContext(ctx, "UPDATE imports SET undone_by = $2 WHERE import_id = $1", id, cmp.Or(actor, "operator")); err != nil {

@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/internal/store/storetest"
+	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
 
@@ -225,6 +227,88 @@ func TestUndoOfManyImports(t *testing.T) {
 		}
 		if got, want := contactOf(t, s, number(7)).Attributes, map[string]string{"day": "11", "x11": "1"}; !maps.Equal(got, want) {
 			t.Errorf("attributes %v, want those of the last import, %v", got, want)
+		}
+	})
+}
+
+// What an import changed is kept for 90 days after its last row: the next import lets go of it.
+func TestOldImportsAreForgotten(t *testing.T) {
+	storetest.Databases(t, func(t *testing.T, target string) {
+		s, db := storetest.Open(t, target), storetest.SQL(t, target)
+		file := func(records ...scheduler.ContactRecord) string {
+			noted := s.NewImport(report.Import{Kind: "contacts", File: "contacts.csv"})
+			if _, err := noted.ImportContacts(t.Context(), records); err != nil {
+				t.Fatal(err)
+			}
+			if err := noted.Finish(t.Context(), 0); err != nil {
+				t.Fatal(err)
+			}
+			return noted.ID()
+		}
+		var many []scheduler.ContactRecord
+		for n := range 2100 {
+			many = append(many, scheduler.ContactRecord{Phone: number(n), Name: new("Ada")})
+		}
+		old := file(many...)
+		const day = 24 * 3600 * 1_000_000
+		if _, err := db.ExecContext(t.Context(), "UPDATE imports SET seen_at = seen_at - $1", 91*int64(day)); err != nil {
+			t.Fatal(err)
+		}
+		recent := file(scheduler.ContactRecord{Phone: number(1), Name: new("Bea")})
+		var left []string
+		if err := db.SelectContext(t.Context(), &left, "SELECT import_id FROM import_changes"); err != nil || !slices.Equal(left, []string{recent}) {
+			t.Errorf("changes of %v are kept, %v; want those of the last import", left, err)
+		}
+		if _, err := s.UndoImport(t.Context(), old, "ada", nil); !errors.Is(err, store.ErrForgotten) {
+			t.Errorf("undoing a forgotten import: %v", err)
+		}
+		if done, err := s.UndoImport(t.Context(), recent, "ada", nil); err != nil || done.Restored != 1 || contactOf(t, s, number(1)).Name != "Ada" {
+			t.Errorf("undoing the last import: %+v, %v", done, err)
+		}
+	})
+}
+
+// Batches that are taken for new and are not are written all the same: by people whom another import, or the file itself, brought.
+func TestABatchThatIsNotNewAfterAll(t *testing.T) {
+	storetest.Databases(t, func(t *testing.T, target string) {
+		s := storetest.Open(t, target)
+		event := func(n int) scheduler.ConsentRecord {
+			return scheduler.ConsentRecord{Phone: number(n), Event: policy.ConsentEvent{Category: "offers", Action: policy.Granted, At: given, Source: "paper", Wording: "Sì"}}
+		}
+		for _, kind := range []string{"contacts", "consents"} {
+			noted := s.NewImport(report.Import{Kind: kind, File: kind + ".csv"})
+			for i, batch := range []struct {
+				numbers []int
+				want    scheduler.ImportCounts
+			}{
+				{[]int{1, 2}, scheduler.ImportCounts{Added: 2}},
+				{[]int{3, 4}, scheduler.ImportCounts{Added: 2}},
+				{[]int{5, 1}, scheduler.ImportCounts{Added: 1, Unchanged: 1}},
+				{[]int{6}, scheduler.ImportCounts{Added: 1}},
+				{[]int{6, 2}, scheduler.ImportCounts{Unchanged: 2}},
+			} {
+				var contacts []scheduler.ContactRecord
+				var consents []scheduler.ConsentRecord
+				for _, n := range batch.numbers {
+					contacts, consents = append(contacts, scheduler.ContactRecord{Phone: number(n)}), append(consents, event(n))
+				}
+				var counts scheduler.ImportCounts
+				var err error
+				if kind == "contacts" {
+					counts, err = noted.ImportContacts(t.Context(), contacts)
+				} else {
+					counts, err = noted.ImportConsents(t.Context(), consents)
+				}
+				if err != nil || counts != batch.want {
+					t.Errorf("%s %d: %+v, %v, want %+v", kind, i, counts, err, batch.want)
+				}
+			}
+		}
+		for n := 1; n <= 6; n++ {
+			contactOf(t, s, number(n))
+			if ledger, err := s.Consents(t.Context(), number(n)); err != nil || len(ledger) != 1 {
+				t.Errorf("the ledger of %d has %d events, %v", n, len(ledger), err)
+			}
 		}
 	})
 }

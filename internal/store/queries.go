@@ -13,7 +13,7 @@ var lookups = regexp.MustCompile(`\{each (\w+) (\w+): ([^}]*)\}`)
 // queries are the statements that take a batch; their {batch} is the dialect's table x of one JSON parameter.
 type queries struct {
 	addLifts, liftsOf                                                                 string
-	owners, addIdentifiers, addPersons                                                string
+	owners, addIdentifiers, loadIdentifiers, addPersons                               string
 	lock                                                                              string
 	gateRows, gateSuppressions, gateConsents, gateSends                               string
 	gateAllow, gateRefuse, gateDefer                                                  string
@@ -43,6 +43,9 @@ func buildQueries(d dialect) queries {
 		addIdentifiers: with(`INSERT INTO identifiers (hash, person_id, kind, value, created_at)
 			SELECT x.hash, x.person_id, x.kind, x.value, x.created_at FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
 			hash, person, textOf("kind"), textOf("value"), integerOf("created_at")),
+		loadIdentifiers: with(`INSERT INTO identifiers (hash, person_id, kind, value, created_at)
+			SELECT x.hash, x.person_id, x.kind, x.value, x.created_at FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
+			textOf("kind"), integerOf("created_at"), hash, person, textOf("value")),
 		addPersons: with(`INSERT INTO persons (person_id) SELECT DISTINCT x.person_id FROM {batch} WHERE true ORDER BY x.person_id ON CONFLICT (person_id) DO NOTHING`, person),
 
 		lock: with(d.lock, person),
@@ -131,8 +134,8 @@ func buildQueries(d dialect) queries {
 		addConsents: with(`INSERT INTO consents (person_id, category, at, event_id, action, source, wording_hash, evidence, actor, recorded_at)
 			SELECT x.person_id, x.category, x.at, x.event_id, x.action, x.source, x.wording_hash, x.evidence, x.actor, x.recorded_at FROM {batch} WHERE true
 			ON CONFLICT (person_id, category, at, event_id) DO NOTHING`,
-			person, textOf("category"), integerOf("at"), bytesOf("event_id"), textOf("action"), textOf("source"), bytesOf("wording_hash"),
-			textOf("evidence"), textOf("actor"), integerOf("recorded_at")),
+			textOf("actor"), integerOf("recorded_at"), person, textOf("category"), integerOf("at"), bytesOf("event_id"), textOf("action"),
+			textOf("source"), bytesOf("wording_hash"), textOf("evidence")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.

@@ -44,7 +44,7 @@ func (s *Store) importContacts(ctx context.Context, file *Import, records []sche
 			if err := file.begin(ctx, tx, now); err != nil {
 				return err
 			}
-			if err := s.claimNumbers(ctx, tx, now, names); err != nil {
+			if err := s.claimNumbers(ctx, tx, now, names, file.expectsNew()); err != nil {
 				return err
 			}
 			if counts, err = s.writeContacts(ctx, tx, now, file, names, patches); err != nil {
@@ -55,32 +55,33 @@ func (s *Store) importContacts(ctx context.Context, file *Import, records []sche
 		if !errors.Is(err, errContactMoved) && !errors.Is(err, errNotNew) {
 			break
 		}
+		file.met()
 	}
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d contacts: %w", len(records), err)
 	}
-	file.began()
+	file.began(names)
 	s.grew(ctx, counts.Added, "contacts", "persons", "identifiers")
 	return counts, nil
 }
 
 // foldContacts makes one record per person of a file's records, as if they were applied one after the other. The patches
 // stand in the order of the names.
-func (s *Store) foldContacts(records []scheduler.ContactRecord) ([]claimed, []scheduler.ContactRecord) {
+func (s *Store) foldContacts(records []scheduler.ContactRecord) ([]claimed, []*scheduler.ContactRecord) {
 	names := s.claimedNumbers(len(records), func(row int) phone.Number { return records[row].Phone })
-	patches := make([]scheduler.ContactRecord, 0, len(records))
-	distinct := names[:0:0]
+	patches := make([]*scheduler.ContactRecord, 0, len(records))
+	distinct := names[:0]
 	for _, name := range names {
 		if last := len(distinct) - 1; last >= 0 && distinct[last].hash == name.hash {
-			patches[last] = foldContact(patches[last], records[name.row])
+			patches[last] = foldContact(*patches[last], records[name.row])
 			continue
 		}
-		distinct, patches = append(distinct, name), append(patches, records[name.row])
+		distinct, patches = append(distinct, name), append(patches, &records[name.row])
 	}
 	return distinct, patches
 }
 
-func foldContact(first, next scheduler.ContactRecord) scheduler.ContactRecord {
+func foldContact(first, next scheduler.ContactRecord) *scheduler.ContactRecord {
 	first.Phone, first.Number, first.Line = next.Phone, next.Number, next.Line
 	first.Name = lastGiven(first.Name, next.Name)
 	first.Language = lastGiven(first.Language, next.Language)
@@ -93,7 +94,7 @@ func foldContact(first, next scheduler.ContactRecord) scheduler.ContactRecord {
 		maps.Copy(merged, next.Attributes)
 		first.Attributes = merged
 	}
-	return first
+	return &first
 }
 
 func lastGiven(before, next *string) *string {
@@ -106,7 +107,7 @@ func lastGiven(before, next *string) *string {
 func comparePersons(a, b policy.PersonID) int { return bytes.Compare(a[:], b[:]) }
 
 // writeContacts writes the patches of claimed persons. One who was made in this transaction is no contact yet.
-func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, file *Import, names []claimed, patches []scheduler.ContactRecord) (scheduler.ImportCounts, error) {
+func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, file *Import, names []claimed, patches []*scheduler.ContactRecord) (scheduler.ImportCounts, error) {
 	var counts scheduler.ImportCounts
 	var met []policy.PersonID
 	for i := range names {
@@ -118,7 +119,7 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 	if err != nil {
 		return counts, err
 	}
-	var added []storedContact
+	added := make([]storedContact, 0, len(names)-len(stored))
 	var changed []contactChange
 	for i := range names {
 		before, found := stored[names[i].person]
@@ -153,10 +154,12 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 }
 
 func (s *Store) addContacts(ctx context.Context, tx *sqlx.Tx, now instant, added []storedContact) error {
-	return s.load(ctx, tx, bulkContacts, len(added), func(i int, row []any) []any {
-		c := &added[i]
-		return append(row, c.PersonID, c.Phone, c.Name, c.Language, c.Zone, c.ExternalID, c.Tags, c.Attributes, c.Country, c.Zones, c.MainZone,
-			int64(now), int64(now))
+	return s.load(ctx, tx, bulkContacts, rowsOf{
+		shared: []any{int64(now), int64(now)}, n: len(added),
+		row: func(i int, row []any) []any {
+			c := &added[i]
+			return append(row, c.PersonID, c.Phone, c.Name, c.Language, c.Zone, c.ExternalID, c.Tags, c.Attributes, c.Country, c.Zones, c.MainZone)
+		},
 	})
 }
 
@@ -216,18 +219,9 @@ func (r storedContact) imported() [10]string {
 }
 
 // patched is the row after a record; the zero row is a contact that is not there yet.
-func (r storedContact) patched(patch scheduler.ContactRecord) (storedContact, error) {
-	if len(patch.Attributes) > 0 || r.Attributes == "" {
-		attributes, err := r.attributes()
-		if err != nil {
-			return r, err
-		}
-		for name, value := range patch.Attributes {
-			attributes[storable(name)] = storable(value)
-		}
-		if r.Attributes, err = attributesText(attributes); err != nil {
-			return r, fmt.Errorf("keeping the attributes of person %x: %w", r.PersonID, err)
-		}
+func (r storedContact) patched(patch *scheduler.ContactRecord) (storedContact, error) {
+	if err := r.addAttributes(patch.Attributes); err != nil {
+		return r, err
 	}
 	r.Phone = patch.Phone.String()
 	r.Country, r.Zones, r.MainZone = patch.Number.Country, strings.Join(patch.Number.Zones, ";"), patch.Number.MainZone
@@ -249,6 +243,39 @@ func (r storedContact) patched(patch scheduler.ContactRecord) (storedContact, er
 	return r, nil
 }
 
+// addAttributes sets attributes over those that are there.
+func (r *storedContact) addAttributes(given map[string]string) error {
+	if len(given) == 0 && r.Attributes != "" {
+		return nil
+	}
+	attributes := given
+	if r.Attributes != "" || !allPlain(given) {
+		var err error
+		if attributes, err = r.attributes(); err != nil {
+			return err
+		}
+		for name, value := range given {
+			attributes[storable(name)] = storable(value)
+		}
+	}
+	text, err := attributesText(attributes)
+	if err != nil {
+		return fmt.Errorf("keeping the attributes of person %x: %w", r.PersonID, err)
+	}
+	r.Attributes = text
+	return nil
+}
+
+// allPlain reports whether attributes can be stored as they are.
+func allPlain(attributes map[string]string) bool {
+	for name, value := range attributes {
+		if !plainJSON(name) || !plainJSON(value) {
+			return false
+		}
+	}
+	return true
+}
+
 // attributes reads the row's attributes; the caller owns the map.
 func (r storedContact) attributes() (map[string]string, error) {
 	attributes := map[string]string{}
@@ -263,14 +290,19 @@ func (r storedContact) attributes() (map[string]string, error) {
 
 // attributesText is json.Marshal, whose text it must be: stored and new attributes are compared as texts.
 func attributesText(attributes map[string]string) (string, error) {
-	text := []byte{'{'}
-	for i, name := range slices.Sorted(maps.Keys(attributes)) {
+	if !allPlain(attributes) {
+		text, err := json.Marshal(attributes)
+		return string(text), err
+	}
+	names := make([]string, 0, 8)
+	for name := range attributes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	text := append(make([]byte, 0, 128), '{')
+	for i, name := range names {
 		if i > 0 {
 			text = append(text, ',')
-		}
-		if !plainJSON(name) || !plainJSON(attributes[name]) {
-			text, err := json.Marshal(attributes)
-			return string(text), err
 		}
 		text = append(append(append(append(append(text, '"'), name...), '"', ':', '"'), attributes[name]...), '"')
 	}

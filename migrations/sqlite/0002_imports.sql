@@ -1,23 +1,24 @@
 -- +goose Up
 -- One row per import of a file. seen_at is its last commit: an import that was cut off has it, and no finished_at.
 CREATE TABLE imports (
-    import_id   TEXT   NOT NULL PRIMARY KEY,
-    kind        TEXT   NOT NULL CHECK (kind IN ('contacts', 'consents', 'suppressions')),
-    file        TEXT   NOT NULL DEFAULT '',
-    file_hash   BLOB,
-    actor       TEXT   NOT NULL DEFAULT '',
-    started_at  INTEGER NOT NULL,
-    seen_at     INTEGER NOT NULL,
-    finished_at INTEGER,
-    added       INTEGER NOT NULL DEFAULT 0,
-    changed     INTEGER NOT NULL DEFAULT 0,
-    unchanged   INTEGER NOT NULL DEFAULT 0,
-    rejected    INTEGER NOT NULL DEFAULT 0,
-    undone_by   TEXT   NOT NULL DEFAULT '',
-    undone_at   INTEGER
+    import_id    TEXT   NOT NULL PRIMARY KEY,
+    kind         TEXT   NOT NULL CHECK (kind IN ('contacts', 'consents', 'suppressions')),
+    file         TEXT   NOT NULL DEFAULT '',
+    file_hash    BLOB,
+    actor        TEXT   NOT NULL DEFAULT '',
+    started_at   INTEGER NOT NULL,
+    seen_at      INTEGER NOT NULL,
+    finished_at  INTEGER,
+    added        INTEGER NOT NULL DEFAULT 0,
+    changed      INTEGER NOT NULL DEFAULT 0,
+    unchanged    INTEGER NOT NULL DEFAULT 0,
+    rejected     INTEGER NOT NULL DEFAULT 0,
+    undone_by    TEXT   NOT NULL DEFAULT '',
+    undone_at    INTEGER,
+    forgotten_at INTEGER
 ) STRICT, WITHOUT ROWID;
 
--- What an import of contacts did to one of them, until it is undone. Of a contact that it added, person and import are all
+-- What an import of contacts did to one of them, until it is undone or forgotten. Of a contact that it added, person and import are all
 -- there is; of one that it changed, the values before and after, and the contact's updated_at before (was) and after (version).
 CREATE TABLE import_changes (
     import_id TEXT   NOT NULL,
