@@ -20,13 +20,13 @@ import (
 
 func (s *session) contactsVerb() *cobra.Command {
 	return s.group(&cobra.Command{Use: "contacts", Short: "the people on record: import, show, export"},
-		s.importVerb(imported{
+		s.undoable(s.importVerb(imported{
 			noun: "contacts", read: imports.Contacts, tags: true,
 			long: "Imports a CSV file or an Excel workbook with a header. phone is required; name, language, timezone, external_id and tags (separated by ;)\n" +
 				"are known, every other column x becomes attributes.x. An empty cell leaves what is there. A bad row is rejected\n" +
 				"with its line and never stops the file.",
-		}),
-		s.contactsShowVerb(), s.contactsExportVerb())
+		})),
+		s.importsVerb(), s.contactsShowVerb(), s.contactsExportVerb())
 }
 
 // contactLine is a contact as JSON.

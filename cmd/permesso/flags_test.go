@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -37,6 +38,8 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso contacts import --dry-run": {"contacts import NEW", "contacts import NEW --dry-run", "contacts export"},
 	"permesso contacts import --strict":  {"contacts import BAD", "contacts import BAD --strict", ""},
 	"permesso contacts import --tag":     {"contacts import NEW", "contacts import NEW --tag vip", "contacts show +393471000777"},
+	"permesso contacts import --undo":    {"contacts imports", "contacts import --undo FIRST", "contacts export"},
+	"permesso contacts imports --limit":  {"contacts imports", "contacts imports --limit 1", ""},
 	"permesso consent import --dry-run":  {"consent import CONSENT", "consent import CONSENT --dry-run", "consent show +393471000045"},
 	"permesso consent import --strict":   {"consent import BAD", "consent import BADCONSENT --strict", ""},
 	"permesso suppress import --dry-run": {"suppress import STOPS", "suppress import STOPS --dry-run", "suppress list"},
@@ -181,6 +184,7 @@ func lived(t *testing.T) (w *world, done, open string) {
 func TestEveryFlagChangesSomething(t *testing.T) {
 	// Both lines of a flag start from the same state: a copy of one installation.
 	template, done, open := lived(t)
+	first := template.firstImport()
 	for flag, c := range changes {
 		if c.with == "" {
 			continue
@@ -188,7 +192,7 @@ func TestEveryFlagChangesSomething(t *testing.T) {
 		t.Run(flag, func(t *testing.T) {
 			line := func(text string) string {
 				w := template.copied(t)
-				replaced := strings.NewReplacer("OPEN", open, "DONE", done, "BADCONSENT", w.path("BADCONSENT"), "BADSTOPS", w.path("BADSTOPS"),
+				replaced := strings.NewReplacer("FIRST", first, "OPEN", open, "DONE", done, "BADCONSENT", w.path("BADCONSENT"), "BADSTOPS", w.path("BADSTOPS"),
 					"CONSENT", w.path("CONSENT"), "STOPS", w.path("STOPS"), "NEW", w.path("NEW"), "BAD", w.path("BAD"))
 				a := w.run(strings.Fields(replaced.Replace(text))...)
 				if c.shown == "" {
@@ -223,6 +227,16 @@ func (w *world) copied(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// firstImport is the id of the oldest import.
+func (w *world) firstImport() string {
+	lines := strings.Split(strings.TrimSpace(w.must("contacts", "imports", "--json")), "\n")
+	id := struct{ ID string }{}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &id); err != nil || id.ID == "" {
+		w.t.Fatalf("the first import is %q, %v", lines[len(lines)-1], err)
+	}
+	return id.ID
 }
 
 func TestResumeKeepsTheReason(t *testing.T) {

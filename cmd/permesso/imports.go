@@ -81,19 +81,27 @@ func (s *session) importFile(cmd *cobra.Command, kind imported, path string, f i
 		Tag: f.tag, DryRun: f.dryRun, Now: time.Now(), Progress: bar.bytes, RejectedPath: imports.RejectedPath(path),
 	}
 	var result imports.Result
+	id := ""
 	if f.dryRun {
 		result, err = kind.read(cmd.Context(), file, (*store.Store)(nil), o) // a dry run calls no sink
 	} else {
 		err = s.withStore(cmd, cfg, func(ctx context.Context, a *app.App) (err error) {
-			result, err = kind.read(ctx, file, a.Store, o)
-			return err
+			noted, err := s.newImport(a, kind, path, file)
+			if err != nil {
+				return err
+			}
+			id = noted.ID()
+			if result, err = kind.read(ctx, file, noted, o); err != nil {
+				return err
+			}
+			return noted.Finish(ctx, result.Rejected)
 		})
 	}
 	bar.finish()
 	if err != nil {
-		return afterRows(path, result, err)
+		return errors.Join(afterRows(path, result, err), undoHint(kind, id, result))
 	}
-	if err := s.tellImport(path, result, f.dryRun); err != nil {
+	if err := s.tellImport(path, id, result, f.dryRun); err != nil {
 		return err
 	}
 	if f.strict && result.Rejected > 0 {
@@ -116,6 +124,7 @@ func afterRows(path string, r imports.Result, err error) error {
 
 // importResult is what an import prints as JSON.
 type importResult struct {
+	Import       string               `json:"import,omitempty"`
 	Rows         int                  `json:"rows"`
 	Added        int                  `json:"added"`
 	Changed      int                  `json:"changed"`
@@ -161,10 +170,10 @@ func problems(r imports.Result) []importProblem {
 	return kinds
 }
 
-func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
+func (s *session) tellImport(path, id string, r imports.Result, dryRun bool) error {
 	if s.json {
 		out := importResult{
-			Rows: r.Rows, Added: r.Counts.Added, Changed: r.Counts.Changed, Unchanged: r.Counts.Unchanged, Repeated: r.Repeated,
+			Import: id, Rows: r.Rows, Added: r.Counts.Added, Changed: r.Counts.Changed, Unchanged: r.Counts.Unchanged, Repeated: r.Repeated,
 			Rejected: r.Rejected, ByReason: r.ByReason, Problems: problems(r), RejectedFile: r.RejectedFile,
 			Format: r.ReadAs.Format, Encoding: r.ReadAs.Encoding, Sheet: r.ReadAs.Sheet, Warnings: r.Warnings, DryRun: dryRun,
 		}
@@ -175,6 +184,11 @@ func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
 	}
 	if err := s.tellCounts(path, r, dryRun); err != nil {
 		return err
+	}
+	if id != "" {
+		if err := s.say("It is import %s.", id); err != nil {
+			return err
+		}
 	}
 	for _, warning := range r.Warnings {
 		if err := s.print("%s %s", s.painted(yellow, "warning:"), oneLine(warning)); err != nil {

@@ -104,3 +104,10 @@ func yesNo(b bool) string {
 	}
 	return "no"
 }
+
+// contacts shows how many contacts were gone through.
+func (b *bar) contacts(n int) {
+	if b.shown != nil {
+		_ = b.shown.Set(n)
+	}
+}

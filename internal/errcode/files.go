@@ -30,6 +30,11 @@ const (
 	RejectedUnwritten Code = "rejected_rows_unwritten"
 	RowsRejected      Code = "rows_rejected"
 	FileUnwritable    Code = "file_unwritable"
+	NoSuchImport      Code = "no_such_import"
+	ImportForgotten   Code = "import_forgotten"
+	ImportStays       Code = "import_stays"
+	ImportUndone      Code = "import_undone"
+	ImportInPart      Code = "import_in_part"
 )
 
 func files() []Entry {
@@ -45,6 +50,21 @@ func files() []Entry {
 			Do:    "Name the file in it.",
 		},
 		{
+			Code: NoSuchImport, Title: "There is no import with this id",
+			Means: "Each import has an id, which it printed when it ended.",
+			Do:    "List them with `permesso contacts imports`.",
+		},
+		{
+			Code: ImportForgotten, Title: "The import is too old to be undone",
+			Means: "What an import changed is kept for 90 days; after that nobody knows what was there before.",
+			Do:    "Import a file with the values that should be there.",
+		},
+		{
+			Code: ImportStays, Title: "Imports of this kind are not undone",
+			Means: "What people agreed to and what they stopped is a record, which no undo takes back.",
+			Do:    "Note what is right now with `permesso consent revoke`, or with `permesso suppress remove` for reasons that an operator set.",
+		},
+		{
 			Code: FileNotJSON, Title: "The file is not the JSON that is wanted",
 			Means: "`sandbox --templates` reads a list of templates as Meta lists them.",
 			Do:    "Save the `data` of Meta's answer as one JSON list.",
@@ -55,6 +75,16 @@ func files() []Entry {
 			Code: FileUnreadable, Title: "The file cannot be read",
 			Means: "The operating system does not let this user read the file, or reading it broke off.",
 			Do:    "Check its owner and permissions, and that the disk or network drive is still there; importing it again does no harm.",
+		},
+		{
+			Code: ImportUndone, Title: "The import was undone while it ran",
+			Means: "Somebody took it back; what it would still add would stay, so it ended.",
+			Do:    "Import the file again if it is wanted.",
+		},
+		{
+			Code: ImportInPart, Title: "A part of the file is stored",
+			Means: "The import ended before the end of the file. What it had stored stays, under the id that is named.",
+			Do:    "Import the file again, which changes nothing that is right already, or take it back with `permesso contacts import --undo ID`.",
 		},
 		{
 			Code: FileUnwritable, Title: "A file cannot be written",

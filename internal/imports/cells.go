@@ -35,13 +35,16 @@ func readStoppedPhone(text, region string) (phone.Number, note, *Rejection) {
 
 // places tells where numbers are. Among several zones the main one is the country's, which takes long to find:
 // it is asked for once.
-type places struct{ mainZones *sync.Map }
+type places struct {
+	numbers   *phone.Locator
+	mainZones *sync.Map
+}
 
-func newPlaces() places { return places{mainZones: new(sync.Map)} }
+func newPlaces() places { return places{numbers: new(phone.Locator), mainZones: new(sync.Map)} }
 
 // read reads the number of somebody to be written to, and where it is.
 func (p places) read(text, region string) (phone.Number, scheduler.NumberFacts, *Rejection) {
-	n, country, err := phone.Locate(text, region)
+	n, country, err := p.numbers.Locate(text, region)
 	if err != nil {
 		return "", scheduler.NumberFacts{}, phoneRejection(err)
 	}

@@ -65,3 +65,43 @@ type Audit struct {
 	Subject string `json:"subject"`
 	Details string `json:"details"`
 }
+
+// Import is one file that was imported: a line of `contacts imports --json`.
+type Import struct {
+	ID    string `json:"id"`
+	Kind  string `json:"kind"` // contacts, consents or suppressions
+	File  string `json:"file"` // its name, without the folder
+	Hash  string `json:"sha256"`
+	Actor string `json:"actor"`
+	// StartedAt is its first commit, SeenAt its last; FinishedAt is absent while it runs, and after it was cut off.
+	StartedAt  Time `json:"started_at"`
+	SeenAt     Time `json:"seen_at"`
+	FinishedAt Time `json:"finished_at,omitzero"`
+	// What its batches did; Rejected is known when it is finished.
+	Added     int `json:"added"`
+	Changed   int `json:"changed"`
+	Unchanged int `json:"unchanged"`
+	Rejected  int `json:"rejected"`
+	// UndoneBy is who began to undo it, UndoneAt when that was done.
+	UndoneBy string `json:"undone_by,omitempty"`
+	UndoneAt Time   `json:"undone_at,omitzero"`
+	// ForgottenAt is there when what it changed is no longer kept.
+	ForgottenAt Time `json:"forgotten_at,omitzero"`
+}
+
+// Undone is what undoing an import of contacts did. A contact may be both restored and kept.
+type Undone struct {
+	// Removed contacts had been added by the import. Of those, Remembered persons stay on record without a contact, for what
+	// else hangs on them: consents, stops, messages.
+	Removed    int `json:"removed"`
+	Remembered int `json:"remembered"`
+	// Restored contacts got values back that the import had changed.
+	Restored int `json:"restored"`
+	// Kept contacts have values of the import's that something later changed, and that therefore stay.
+	Kept int `json:"kept"`
+}
+
+// Plus adds what two parts of one undoing did.
+func (u Undone) Plus(v Undone) Undone {
+	return Undone{u.Removed + v.Removed, u.Remembered + v.Remembered, u.Restored + v.Restored, u.Kept + v.Kept}
+}

@@ -133,6 +133,22 @@ func (b *batch) null() *batch {
 	return b
 }
 
+// values adds what bulk rows are made of.
+func (b *batch) values(row []any) {
+	for _, v := range row {
+		switch v := v.(type) {
+		case []byte:
+			b.bytes(v)
+		case string:
+			b.str(v)
+		case int64:
+			b.num(v)
+		default:
+			b.null()
+		}
+	}
+}
+
 // only is the parameter of a batch that has one column.
 func (b *batch) only(kind columnKind) any { return b.params([]columnKind{kind})[0] }
 

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
@@ -24,36 +25,46 @@ const actorImport = "import"
 // ErrUndated says that a consent has no time: when it was given is part of its proof.
 var ErrUndated = errcode.With(errors.New("the consent has no time: give the moment at which the person acted"), errcode.Undated)
 
-// ImportConsents adds events to the ledger in one transaction. The same event twice is one event, and Unchanged; a person
-// who is not a contact is made, without a contact. Counts are of events.
-func (s *Store) ImportConsents(ctx context.Context, records []scheduler.ConsentRecord) (counts scheduler.ImportCounts, err error) {
-	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+// ImportConsents adds events to the ledger in one transaction, as no import of a file. The same event twice is one event, and
+// Unchanged; a person who is not a contact is made, without a contact. Counts are of events.
+func (s *Store) ImportConsents(ctx context.Context, records []scheduler.ConsentRecord) (scheduler.ImportCounts, error) {
+	return s.importConsents(ctx, nil, records)
+}
+
+func (s *Store) importConsents(ctx context.Context, file *Import, records []scheduler.ConsentRecord) (counts scheduler.ImportCounts, err error) {
+	names, rows := distinctNumbers(s.claimedNumbers(len(records), func(row int) phone.Number { return records[row].Phone }))
+	write := func(tx *sqlx.Tx) error {
 		counts = scheduler.ImportCounts{}
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		people, err := s.claimPhones(ctx, tx, now, func(yield func(phone.Number) bool) {
-			for _, r := range records {
-				if !yield(r.Phone) {
-					return
-				}
-			}
-		})
-		if err != nil {
+		if err := file.begin(ctx, tx, now); err != nil {
+			return err
+		}
+		if err := s.claimNumbers(ctx, tx, now, names, file.expectsNew()); err != nil {
 			return err
 		}
 		events := make([]personConsent, len(records))
 		for i, r := range records {
-			events[i] = personConsent{people[r.Phone.Canonical()], storableConsent(r.Event)}
+			events[i] = personConsent{names[rows[i]].person, storableConsent(r.Event)}
 		}
-		counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport)
+		if counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport, file.expectsNewRows()); err != nil {
+			return err
+		}
 		counts.Unchanged = len(records) - counts.Added
-		return err
-	})
+		return file.count(ctx, tx, now, counts)
+	}
+	err = s.inTx(ctx, write)
+	if errors.Is(err, errNotNew) {
+		file.met()
+		err = s.inTx(ctx, write)
+	}
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d consents: %w", len(records), err)
 	}
+	file.began(names)
+	file.wrote(counts.Unchanged == 0)
 	s.grew(ctx, counts.Added, "consents")
 	return counts, nil
 }
@@ -71,7 +82,7 @@ func (s *Store) AddConsent(ctx context.Context, number phone.Number, event polic
 		if err != nil {
 			return err
 		}
-		if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, storable(actor)); err != nil {
+		if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, storable(actor), false); err != nil {
 			return err
 		}
 		return audit(ctx, tx, now, report.Audit{
@@ -95,67 +106,77 @@ func storableConsent(e policy.ConsentEvent) policy.ConsentEvent {
 	return e
 }
 
-// addConsents writes the events that are not there yet and returns how many those are.
-func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, events []personConsent, actor string) (added int, err error) {
+// addConsents writes the events that are not there yet and returns how many those are. With allNew it takes that for granted;
+// errNotNew when one was there, and then the transaction is over.
+func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, events []personConsent, actor string, allNew bool) (added int, err error) {
 	slices.SortStableFunc(events, func(a, b personConsent) int {
 		return cmp.Or(comparePersons(a.person, b.person), a.event.At.Compare(b.event.At))
 	})
-	for chunk := range slices.Chunk(events, recordsPerStatement) {
-		rows, wordings := s.dialect.newBatch(), s.dialect.newBatch()
-		known := map[[sha256.Size]byte]bool{}
-		for _, c := range chunk {
-			e := c.event
-			if e.At.IsZero() {
-				return 0, ErrUndated
-			}
-			id := consentEventID(e)
-			rows.row().bytes(c.person[:]).str(e.Category).num(int64(at(e.At))).bytes(id[:]).str(string(e.Action)).str(e.Source)
-			if e.Wording == "" {
-				rows.null()
-			} else {
-				hash := sha256.Sum256([]byte(e.Wording))
-				rows.bytes(hash[:])
-				if !known[hash] {
-					known[hash] = true
-					wordings.row().bytes(hash[:]).str(e.Wording)
-				}
-			}
-			rows.str(e.Evidence).str(actor)
+	wordings := map[string][]byte{} // by text
+	for i := range events {
+		e := &events[i].event
+		if e.At.IsZero() {
+			return 0, ErrUndated
 		}
-		if wordings.rows > 0 {
-			if _, err := s.queries.addWordings.exec(ctx, tx, &wordings); err != nil {
-				return 0, fmt.Errorf("writing wordings: %w", err)
-			}
+		if e.Wording != "" && wordings[e.Wording] == nil {
+			hash := sha256.Sum256([]byte(e.Wording))
+			wordings[e.Wording] = hash[:]
 		}
-		done, err := s.queries.addConsents.exec(ctx, tx, &rows, now)
-		if err != nil {
-			return 0, fmt.Errorf("writing consents: %w", err)
-		}
-		n, err := done.RowsAffected()
-		if err != nil {
-			return 0, fmt.Errorf("writing consents: %w", err)
-		}
-		added += int(n)
 	}
-	return added, nil
+	if err := s.addWordings(ctx, tx, wordings); err != nil {
+		return 0, err
+	}
+	var id consentEventID
+	rows := rowsOf{
+		shared: []any{actor, int64(now)}, n: len(events),
+		row: func(i int, row []any) []any {
+			e := &events[i].event
+			var wording any
+			if e.Wording != "" {
+				wording = wordings[e.Wording]
+			}
+			return append(row, events[i].person[:], e.Category, int64(at(e.At)), id.of(e), string(e.Action), e.Source, wording, e.Evidence)
+		},
+	}
+	if allNew {
+		return len(events), s.load(ctx, tx, bulkConsents, rows)
+	}
+	return s.add(ctx, tx, bulkConsents, s.queries.addConsents, rows)
+}
+
+func (s *Store) addWordings(ctx context.Context, tx *sqlx.Tx, wordings map[string][]byte) error {
+	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(wordings)), recordsPerStatement) {
+		b := s.dialect.newBatch()
+		for _, text := range chunk {
+			b.row().bytes(wordings[text]).str(text)
+		}
+		if _, err := s.queries.addWordings.exec(ctx, tx, &b); err != nil {
+			return fmt.Errorf("writing wordings: %w", err)
+		}
+	}
+	return nil
 }
 
 // consentEventID names an event by all that it says, so that the same row of a file twice is one event:
 // the first 16 bytes of a SHA-256 over each part with its length before it.
-func consentEventID(e policy.ConsentEvent) [16]byte {
-	hash := sha256.New()
-	write := func(part []byte) {
-		var size [8]byte
-		binary.BigEndian.PutUint64(size[:], uint64(len(part)))
-		hash.Write(size[:])
-		hash.Write(part)
-	}
-	var micros [8]byte
-	binary.BigEndian.PutUint64(micros[:], uint64(at(e.At)))
-	for _, part := range [][]byte{[]byte(e.Category), []byte(e.Action), micros[:], []byte(e.Source), []byte(e.Wording), []byte(e.Evidence)} {
-		write(part)
-	}
-	return [16]byte(hash.Sum(nil))
+type consentEventID struct{ text []byte }
+
+func (id *consentEventID) of(e *policy.ConsentEvent) []byte {
+	id.text = id.text[:0]
+	id.part(e.Category)
+	id.part(string(e.Action))
+	id.text = binary.BigEndian.AppendUint64(id.text, 8)
+	id.text = binary.BigEndian.AppendUint64(id.text, uint64(at(e.At)))
+	id.part(e.Source)
+	id.part(e.Wording)
+	id.part(e.Evidence)
+	sum := sha256.Sum256(id.text)
+	return sum[:16]
+}
+
+func (id *consentEventID) part(text string) {
+	id.text = binary.BigEndian.AppendUint64(id.text, uint64(len(text)))
+	id.text = append(id.text, text...)
 }
 
 // Consents returns the whole ledger of a number's person, every category, in the order in which the person acted.

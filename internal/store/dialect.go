@@ -33,6 +33,10 @@ type dialect struct {
 	analyze string
 	// audience is what differs in the conditions of an audience.
 	audience audienceDialect
+	// load fills tables from files.
+	load loader
+	// share ends a query that keeps the rows it reads from being changed until its transaction ends; "" where there is one writer.
+	share string
 	// retryable reports an error after which the whole transaction may be tried again.
 	retryable func(error) bool
 }
@@ -65,6 +69,8 @@ var postgresDialect = dialect{
 	clock:     "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 	analyze:   "ANALYZE ",
 	audience:  postgresAudience,
+	load:      loader{fresh: copyNew, absent: insertBatches},
+	share:     " FOR SHARE",
 	retryable: postgresRetryable,
 }
 
@@ -74,6 +80,7 @@ var sqliteDialect = dialect{
 	// The one writer is the lock.
 	lock:      `SELECT ` + personFacts + ` FROM persons WHERE person_id IN (SELECT x.person_id FROM {batch}) AND $2 = $2`,
 	audience:  sqliteAudience,
+	load:      loader{begin: sqliteLoadBegin, end: sqliteLoadEnd, fresh: insertNew, absent: insertAbsent},
 	retryable: sqliteRetryable,
 }
 

@@ -71,6 +71,9 @@ func (s *Store) owners(ctx context.Context, q sqlx.QueryerContext, names []ident
 // claim gives every identifier an owner: known ones keep theirs, unknown ones get the person wanted for them or a new one.
 // It runs inside the transaction of the write that needs it, so that an import and a stop that meet agree on the person.
 func (s *Store) claim(ctx context.Context, tx *sqlx.Tx, now instant, names []identifier, wanted map[key16]policy.PersonID) (map[key16]policy.PersonID, error) {
+	if err := s.sharePeople(ctx, tx); err != nil {
+		return nil, err
+	}
 	found, err := s.owners(ctx, tx, names)
 	if err != nil {
 		return nil, err
@@ -110,6 +113,9 @@ func (s *Store) resolve(ctx context.Context, tx *sqlx.Tx, now instant, i policy.
 	names := s.identifiers(i)
 	if len(names) == 0 {
 		return nil, nil
+	}
+	if err := s.sharePeople(ctx, tx); err != nil {
+		return nil, err
 	}
 	found, err := s.owners(ctx, tx, names)
 	if err != nil {

@@ -17,21 +17,31 @@ import (
 	"github.com/permesso/permesso/sender"
 )
 
-// ImportSuppressions writes a file's stops in one transaction, for every identifier of each person, and closes the waiting
-// deliveries that they cover. A stop only ever grows later: no import weakens one, and one that an operator lifted since
-// stays lifted. Counts are of stops, by person and scope.
-func (s *Store) ImportSuppressions(ctx context.Context, records []scheduler.SuppressionRecord) (counts scheduler.ImportCounts, err error) {
+// ImportSuppressions writes stops in one transaction, as no import of a file, for every identifier of each person, and closes
+// the waiting deliveries that they cover. A stop only ever grows later: no import weakens one, and one that an operator lifted
+// since stays lifted. Counts are of stops, by person and scope.
+func (s *Store) ImportSuppressions(ctx context.Context, records []scheduler.SuppressionRecord) (scheduler.ImportCounts, error) {
+	return s.importStops(ctx, nil, records)
+}
+
+func (s *Store) importStops(ctx context.Context, file *Import, records []scheduler.SuppressionRecord) (counts scheduler.ImportCounts, err error) {
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		counts, err = s.importSuppressions(ctx, tx, now, records)
-		return err
+		if err := file.begin(ctx, tx, now); err != nil {
+			return err
+		}
+		if counts, err = s.importSuppressions(ctx, tx, now, records); err != nil {
+			return err
+		}
+		return file.count(ctx, tx, now, counts)
 	})
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d suppressions: %w", len(records), err)
 	}
+	file.began(nil)
 	return counts, nil
 }
 
@@ -66,13 +76,11 @@ type importedKey struct {
 
 func (s *Store) importSuppressions(ctx context.Context, tx *sqlx.Tx, now instant, records []scheduler.SuppressionRecord) (scheduler.ImportCounts, error) {
 	var counts scheduler.ImportCounts
-	people, err := s.claimPhones(ctx, tx, now, func(yield func(phone.Number) bool) {
-		for _, r := range records {
-			if !yield(r.Phone) {
-				return
-			}
-		}
-	})
+	numbers := make([]phone.Number, len(records))
+	for i, r := range records {
+		numbers[i] = r.Phone
+	}
+	people, err := s.claimPhones(ctx, tx, now, numbers)
 	if err != nil {
 		return counts, err
 	}

@@ -54,11 +54,21 @@ func random(n int) []byte {
 
 // hash is the key of an identifier: keyed, since a bare hash of a phone number is found by trying them all.
 func (s *Store) hash(kind identifierKind, value string) []byte {
+	key := s.hasher()(kind, value)
+	return key[:]
+}
+
+// hasher returns hash for one goroutine and many values: half its time goes into the key.
+func (s *Store) hasher() func(kind identifierKind, value string) key16 {
 	mac := hmac.New(sha256.New, s.hashKey)
-	mac.Write([]byte(kind))
-	mac.Write([]byte{0})
-	mac.Write([]byte(value))
-	return mac.Sum(nil)[:16]
+	text, sum := make([]byte, 0, 64), make([]byte, 0, sha256.Size)
+	return func(kind identifierKind, value string) key16 {
+		mac.Reset()
+		text = append(append(append(text[:0], kind...), 0), value...)
+		mac.Write(text)
+		sum = mac.Sum(sum[:0])
+		return key16(sum[:len(key16{})])
+	}
 }
 
 // newPersonID makes a key that sorts by time of making, so that imports write at one end of the tree.

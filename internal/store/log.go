@@ -17,7 +17,8 @@ import (
 
 const lineColumns = `d.run_id, d.person_id, d.state, d.reason, d.queued_at, d.due_at, d.language, d.attempts, d.sending_at, d.accepted_at, d.sent_at,
 	d.delivered_at, d.read_at, d.failed_at, d.replied_at, d.changed_at, d.wamid, d.error_code, d.error_title, d.error_details, d.billable,
-	d.price_category, d.price_model, COALESCE(c.phone, '') AS phone, COALESCE(c.user_id, '') AS user_id`
+	d.price_category, d.price_model, COALESCE(c.user_id, '') AS user_id,
+	COALESCE(c.phone, (SELECT MIN(i.value) FROM identifiers i WHERE i.person_id = d.person_id AND i.kind = 'phone'), '') AS phone`
 
 // changedAt is when a row last changed: a row that was never moved has only the time at which it was written.
 const changedAt = "COALESCE(d.changed_at, d.queued_at)"

@@ -288,6 +288,12 @@ func (s *Store) Planned(ctx context.Context, runID string, plan scheduler.Plan) 
 	return nil
 }
 
+// queuedColumns are contactColumns, whether there is a contact, and when the row is due. The contact is one whom an undone import may have taken away: the gate refuses
+// them then.
+const queuedColumns = `d.person_id, COALESCE(c.phone, ''), COALESCE(c.user_id, ''), COALESCE(c.name, ''), COALESCE(c.language, ''),
+	COALESCE(c.timezone, ''), COALESCE(c.external_id, ''), COALESCE(c.tags, ''), COALESCE(c.attributes, '{}'), COALESCE(c.country, ''),
+	COALESCE(c.zones, ''), COALESCE(c.main_zone, ''), c.erased_at, c.person_id IS NOT NULL, d.due_at`
+
 // Queued returns rows of a run that wait: those never deferred in key order, or with Due those whose time has come, the oldest first.
 func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, error) {
 	where := "d.due_at IS NULL AND d.person_id > $2 ORDER BY d.person_id"
@@ -301,14 +307,17 @@ func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, err
 		args = append(args, now, at(page.DueAfter))
 	}
 	queued := make([]sender.Row, 0, min(page.Limit, 1000))
+	var known bool
 	var due sql.NullInt64
 	err := eachContact(ctx, s.read, func(contact scheduler.Contact) error {
+		person := personOf(contact)
+		person.Known = known
 		queued = append(queued, sender.Row{
 			PersonID: contact.PersonID, To: sender.Recipient{Phone: contact.Phone, UserID: contact.UserID}, Reads: contact.Language,
-			DueAt: whenever(due), Fields: contact, Person: personOf(contact),
+			DueAt: whenever(due), Fields: contact, Person: person,
 		})
 		return nil
-	}, []any{&due}, `SELECT `+contactColumns+`, d.due_at FROM deliveries d JOIN contacts c ON c.person_id = d.person_id
+	}, []any{&known, &due}, `SELECT `+queuedColumns+` FROM deliveries d LEFT JOIN contacts c ON c.person_id = d.person_id
 		WHERE d.run_id = $1 AND d.state = 'queued' AND `+where+` LIMIT $3`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading queued deliveries of run %s: %w", page.RunID, err)

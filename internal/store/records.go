@@ -24,55 +24,78 @@ const recordsPerStatement = 1000
 // errContactMoved says that a contact changed between its reading and its writing.
 var errContactMoved = errcode.With(errors.New("contacts kept changing underneath: another import, or an erasure, is running"), errcode.DatabaseBusy)
 
-// ImportContacts adds and updates contacts in one transaction. A nil field leaves what is there, tags are added, attributes
-// are set over; of several records for one person, whatever form their number is written in, the last wins. An erased
-// contact stays erased. Counts are of contacts: erased ones and those that the records do not change are Unchanged, and
-// nothing of theirs is written.
-func (s *Store) ImportContacts(ctx context.Context, records []scheduler.ContactRecord) (counts scheduler.ImportCounts, err error) {
-	patches := foldContacts(records)
+// ImportContacts adds and updates contacts in one transaction, as no import of a file: nothing is kept to undo it by. A nil
+// field leaves what is there, tags are added, attributes are set over; of several records for one person, whatever form their
+// number is written in, the last wins. An erased contact stays erased. Counts are of contacts: erased ones and those that the
+// records do not change are Unchanged, and nothing of theirs is written.
+func (s *Store) ImportContacts(ctx context.Context, records []scheduler.ContactRecord) (scheduler.ImportCounts, error) {
+	return s.importContacts(ctx, nil, records)
+}
+
+// importContacts is one batch of an import; file is nil when there is none to note it under.
+func (s *Store) importContacts(ctx context.Context, file *Import, records []scheduler.ContactRecord) (counts scheduler.ImportCounts, err error) {
+	names, patches := s.foldContacts(records)
 	const rounds = 5
 	for range rounds {
 		err = s.inTx(ctx, func(tx *sqlx.Tx) error {
-			var err error
-			counts, err = s.importContacts(ctx, tx, patches)
-			return err
+			now, err := s.dialect.now(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if err := file.begin(ctx, tx, now); err != nil {
+				return err
+			}
+			if err := s.claimNumbers(ctx, tx, now, names, file.expectsNew()); err != nil {
+				return err
+			}
+			if counts, err = s.writeContacts(ctx, tx, now, file, names, patches); err != nil {
+				return err
+			}
+			return file.count(ctx, tx, now, counts)
 		})
-		if !errors.Is(err, errContactMoved) {
+		if !errors.Is(err, errContactMoved) && !errors.Is(err, errNotNew) {
 			break
 		}
+		file.met()
 	}
 	if err != nil {
 		return scheduler.ImportCounts{}, fmt.Errorf("importing %d contacts: %w", len(records), err)
 	}
+	file.began(names)
 	s.grew(ctx, counts.Added, "contacts", "persons", "identifiers")
 	return counts, nil
 }
 
-// foldContacts makes one record per person of a file's records, as if they were applied one after the other.
-func foldContacts(records []scheduler.ContactRecord) map[phone.Number]scheduler.ContactRecord {
-	folded := make(map[phone.Number]scheduler.ContactRecord, len(records))
-	for _, next := range records {
-		key := next.Phone.Canonical()
-		first, found := folded[key]
-		if !found {
-			folded[key] = next
+// foldContacts makes one record per person of a file's records, as if they were applied one after the other. The patches
+// stand in the order of the names.
+func (s *Store) foldContacts(records []scheduler.ContactRecord) ([]claimed, []*scheduler.ContactRecord) {
+	names := s.claimedNumbers(len(records), func(row int) phone.Number { return records[row].Phone })
+	patches := make([]*scheduler.ContactRecord, 0, len(records))
+	distinct := names[:0]
+	for _, name := range names {
+		if last := len(distinct) - 1; last >= 0 && distinct[last].hash == name.hash {
+			patches[last] = foldContact(*patches[last], records[name.row])
 			continue
 		}
-		first.Phone, first.Number, first.Line = next.Phone, next.Number, next.Line
-		first.Name = lastGiven(first.Name, next.Name)
-		first.Language = lastGiven(first.Language, next.Language)
-		first.Zone = lastGiven(first.Zone, next.Zone)
-		first.ExternalID = lastGiven(first.ExternalID, next.ExternalID)
-		first.Tags = slices.Concat(first.Tags, next.Tags)
-		if len(next.Attributes) > 0 {
-			merged := make(map[string]string, len(first.Attributes)+len(next.Attributes))
-			maps.Copy(merged, first.Attributes)
-			maps.Copy(merged, next.Attributes)
-			first.Attributes = merged
-		}
-		folded[key] = first
+		distinct, patches = append(distinct, name), append(patches, &records[name.row])
 	}
-	return folded
+	return distinct, patches
+}
+
+func foldContact(first, next scheduler.ContactRecord) *scheduler.ContactRecord {
+	first.Phone, first.Number, first.Line = next.Phone, next.Number, next.Line
+	first.Name = lastGiven(first.Name, next.Name)
+	first.Language = lastGiven(first.Language, next.Language)
+	first.Zone = lastGiven(first.Zone, next.Zone)
+	first.ExternalID = lastGiven(first.ExternalID, next.ExternalID)
+	first.Tags = slices.Concat(first.Tags, next.Tags)
+	if len(next.Attributes) > 0 {
+		merged := make(map[string]string, len(first.Attributes)+len(next.Attributes))
+		maps.Copy(merged, first.Attributes)
+		maps.Copy(merged, next.Attributes)
+		first.Attributes = merged
+	}
+	return &first
 }
 
 func lastGiven(before, next *string) *string {
@@ -82,82 +105,90 @@ func lastGiven(before, next *string) *string {
 	return before
 }
 
-func (s *Store) importContacts(ctx context.Context, tx *sqlx.Tx, patches map[phone.Number]scheduler.ContactRecord) (scheduler.ImportCounts, error) {
-	var counts scheduler.ImportCounts
-	now, err := s.dialect.now(ctx, tx)
-	if err != nil {
-		return counts, err
-	}
-	people, err := s.claimPhones(ctx, tx, now, maps.Keys(patches))
-	if err != nil {
-		return counts, err
-	}
-	byPerson := make(map[policy.PersonID]scheduler.ContactRecord, len(people))
-	for number, person := range people {
-		byPerson[person] = patches[number]
-	}
-	for chunk := range slices.Chunk(slices.SortedFunc(maps.Keys(byPerson), comparePersons), recordsPerStatement) {
-		did, err := s.importContactChunk(ctx, tx, now, chunk, byPerson)
-		if err != nil {
-			return counts, err
-		}
-		counts = counts.Plus(did)
-	}
-	return counts, nil
-}
-
 func comparePersons(a, b policy.PersonID) int { return bytes.Compare(a[:], b[:]) }
 
-func (s *Store) importContactChunk(ctx context.Context, tx *sqlx.Tx, now instant, people []policy.PersonID, patches map[policy.PersonID]scheduler.ContactRecord) (scheduler.ImportCounts, error) {
+// writeContacts writes the patches of claimed persons. One who was made in this transaction is no contact yet.
+func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, file *Import, names []claimed, patches []*scheduler.ContactRecord) (scheduler.ImportCounts, error) {
 	var counts scheduler.ImportCounts
-	stored, err := s.storedContacts(ctx, tx, people)
+	var met []policy.PersonID
+	for i := range names {
+		if !names[i].fresh {
+			met = append(met, names[i].person)
+		}
+	}
+	stored, err := s.storedContacts(ctx, tx, met)
 	if err != nil {
 		return counts, err
 	}
-	add, change := s.dialect.newBatch(), s.dialect.newBatch()
-	for _, person := range people {
-		before, found := stored[person]
+	added := make([]storedContact, 0, len(names)-len(stored))
+	var changed []contactChange
+	for i := range names {
+		before, found := stored[names[i].person]
 		if found && before.ErasedAt.Valid {
 			counts.Unchanged++
 			continue
 		}
-		after, err := before.patched(patches[person])
+		after, err := before.patched(patches[i])
 		switch {
 		case err != nil:
 			return counts, err
 		case !found:
-			after.PersonID = person[:]
-			after.addTo(&add)
-			counts.Added++
+			after.PersonID = names[i].person[:]
+			added = append(added, after)
 		case after.imported() == before.imported():
 			counts.Unchanged++
 		default:
-			after.addTo(&change)
-			change.num(int64(before.UpdatedAt))
-			counts.Changed++
+			after.UpdatedAt = max(now, before.UpdatedAt+1)
+			changed = append(changed, contactChange{before, after})
 		}
 	}
-	if err := writeAll(ctx, tx, s.queries.addContacts, &add, now); err != nil {
+	counts.Added, counts.Changed = len(added), len(changed)
+	slices.SortFunc(added, func(a, b storedContact) int { return bytes.Compare(a.PersonID, b.PersonID) })
+	slices.SortFunc(changed, func(a, b contactChange) int { return bytes.Compare(a.before.PersonID, b.before.PersonID) })
+	if err := s.addContacts(ctx, tx, now, added); err != nil {
 		return counts, err
 	}
-	return counts, writeAll(ctx, tx, s.queries.changeContacts, &change, now)
+	if err := s.changeContacts(ctx, tx, changed); err != nil {
+		return counts, err
+	}
+	return counts, file.note(ctx, tx, added, changed)
 }
 
-// writeAll runs a statement that must write every row of its batch; else somebody else wrote first.
-func writeAll(ctx context.Context, tx *sqlx.Tx, query statement, b *batch, now instant) error {
-	if b.rows == 0 {
-		return nil
-	}
-	done, err := query.exec(ctx, tx, b, now)
-	if err != nil {
-		return fmt.Errorf("writing contacts: %w", err)
-	}
-	written, err := done.RowsAffected()
-	if err != nil {
-		return fmt.Errorf("writing contacts: %w", err)
-	}
-	if int(written) != b.rows {
-		return errContactMoved
+func (s *Store) addContacts(ctx context.Context, tx *sqlx.Tx, now instant, added []storedContact) error {
+	return s.load(ctx, tx, bulkContacts, rowsOf{
+		shared: []any{int64(now), int64(now)}, n: len(added),
+		row: func(i int, row []any) []any {
+			c := &added[i]
+			return append(row, c.PersonID, c.Phone, c.Name, c.Language, c.Zone, c.ExternalID, c.Tags, c.Attributes, c.Country, c.Zones, c.MainZone)
+		},
+	})
+}
+
+// contactChange is a contact before and after something changed it.
+type contactChange struct{ before, after storedContact }
+
+// changeContacts writes every change; errContactMoved when somebody else changed one of them since it was read.
+func (s *Store) changeContacts(ctx context.Context, tx *sqlx.Tx, changed []contactChange) error {
+	for chunk := range slices.Chunk(changed, recordsPerStatement) {
+		b := s.dialect.newBatch()
+		for _, c := range chunk {
+			b.row().bytes(c.before.PersonID)
+			for _, text := range c.after.imported() {
+				b.str(text)
+			}
+			b.num(int64(c.before.UpdatedAt)).num(int64(c.after.UpdatedAt))
+		}
+		done, err := s.queries.changeContacts.exec(ctx, tx, &b)
+		if err != nil {
+			return fmt.Errorf("writing contacts: %w", err)
+		}
+		written, err := done.RowsAffected()
+		if err != nil {
+			return fmt.Errorf("writing contacts: %w", err)
+		}
+		if int(written) != b.rows {
+			return errContactMoved
+		}
 	}
 	return nil
 }
@@ -165,17 +196,20 @@ func writeAll(ctx context.Context, tx *sqlx.Tx, query statement, b *batch, now i
 // storedContact is a contact's row with the version that fences its change.
 type storedContact struct {
 	contactRow
+	CreatedAt instant `db:"created_at"`
 	UpdatedAt instant `db:"updated_at"`
 }
 
 func (s *Store) storedContacts(ctx context.Context, tx *sqlx.Tx, people []policy.PersonID) (map[policy.PersonID]storedContact, error) {
-	var rows []storedContact
-	if err := s.queries.contactsAsStored.read(ctx, tx, &rows, s.batchOf(people)); err != nil {
-		return nil, fmt.Errorf("reading contacts: %w", err)
-	}
-	found := make(map[policy.PersonID]storedContact, len(rows))
-	for _, r := range rows {
-		found[policy.PersonID(r.PersonID)] = r
+	found := make(map[policy.PersonID]storedContact, len(people))
+	for chunk := range slices.Chunk(people, recordsPerStatement) {
+		var rows []storedContact
+		if err := s.queries.contactsAsStored.read(ctx, tx, &rows, s.batchOf(chunk)); err != nil {
+			return nil, fmt.Errorf("reading contacts: %w", err)
+		}
+		for _, r := range rows {
+			found[policy.PersonID(r.PersonID)] = r
+		}
 	}
 	return found, nil
 }
@@ -185,29 +219,11 @@ func (r storedContact) imported() [10]string {
 	return [...]string{r.Phone, r.Name, r.Language, r.Zone, r.ExternalID, r.Tags, r.Attributes, r.Country, r.Zones, r.MainZone}
 }
 
-func (r storedContact) addTo(b *batch) {
-	b.row().bytes(r.PersonID)
-	for _, text := range r.imported() {
-		b.str(text)
-	}
-}
-
 // patched is the row after a record; the zero row is a contact that is not there yet.
-func (r storedContact) patched(patch scheduler.ContactRecord) (storedContact, error) {
-	attributes := map[string]string{}
-	if r.Attributes != "" {
-		if err := json.Unmarshal([]byte(r.Attributes), &attributes); err != nil {
-			return r, fmt.Errorf("reading the attributes of person %x: %w", r.PersonID, err)
-		}
+func (r storedContact) patched(patch *scheduler.ContactRecord) (storedContact, error) {
+	if err := r.addAttributes(patch.Attributes); err != nil {
+		return r, err
 	}
-	for name, value := range patch.Attributes {
-		attributes[storable(name)] = storable(value)
-	}
-	text, err := json.Marshal(attributes)
-	if err != nil {
-		return r, fmt.Errorf("keeping the attributes of person %x: %w", r.PersonID, err)
-	}
-	r.Attributes = string(text)
 	r.Phone = patch.Phone.String()
 	r.Country, r.Zones, r.MainZone = patch.Number.Country, strings.Join(patch.Number.Zones, ";"), patch.Number.MainZone
 	for _, field := range []struct {
@@ -228,8 +244,88 @@ func (r storedContact) patched(patch scheduler.ContactRecord) (storedContact, er
 	return r, nil
 }
 
+// addAttributes sets attributes over those that are there.
+func (r *storedContact) addAttributes(given map[string]string) error {
+	if len(given) == 0 && r.Attributes != "" {
+		return nil
+	}
+	attributes := given
+	if r.Attributes != "" || !allPlain(given) {
+		var err error
+		if attributes, err = r.attributes(); err != nil {
+			return err
+		}
+		for name, value := range given {
+			attributes[storable(name)] = storable(value)
+		}
+	}
+	text, err := attributesText(attributes)
+	if err != nil {
+		return fmt.Errorf("keeping the attributes of person %x: %w", r.PersonID, err)
+	}
+	r.Attributes = text
+	return nil
+}
+
+// allPlain reports whether attributes can be stored as they are.
+func allPlain(attributes map[string]string) bool {
+	for name, value := range attributes {
+		if !plainJSON(name) || !plainJSON(value) {
+			return false
+		}
+	}
+	return true
+}
+
+// attributes reads the row's attributes; the caller owns the map.
+func (r storedContact) attributes() (map[string]string, error) {
+	attributes := map[string]string{}
+	if r.Attributes == "" || r.Attributes == "{}" {
+		return attributes, nil
+	}
+	if err := json.Unmarshal([]byte(r.Attributes), &attributes); err != nil {
+		return nil, fmt.Errorf("reading the attributes of person %x: %w", r.PersonID, err)
+	}
+	return attributes, nil
+}
+
+// attributesText is json.Marshal, whose text it must be: stored and new attributes are compared as texts.
+func attributesText(attributes map[string]string) (string, error) {
+	if !allPlain(attributes) {
+		text, err := json.Marshal(attributes)
+		return string(text), err
+	}
+	names := make([]string, 0, 8)
+	for name := range attributes {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	text := append(make([]byte, 0, 128), '{')
+	for i, name := range names {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = append(append(append(append(append(text, '"'), name...), '"', ':', '"'), attributes[name]...), '"')
+	}
+	return string(append(text, '}')), nil
+}
+
+// plainJSON reports whether json.Marshal puts nothing but quotes around the text.
+func plainJSON(text string) bool {
+	for i := range len(text) {
+		switch c := text[i]; {
+		case c < 0x20, c >= 0x7f, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
+}
+
 // storable is a text that both databases take and give back unchanged: PostgreSQL refuses the zero byte and what is not UTF-8,
 // and one such cell must not stop a file.
 func storable(text string) string {
+	if plainJSON(text) {
+		return text
+	}
 	return strings.ToValidUTF8(strings.ReplaceAll(text, "\x00", ""), "\uFFFD")
 }

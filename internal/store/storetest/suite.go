@@ -63,6 +63,13 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"former runs", testFormer},
 		{"queued rows in order", testQueued},
 		{"plan and explain have the same people", testExplained},
+		{"an import is undone", testUndo},
+		{"an import is undone under later ones", testUndoUnderLater},
+		{"what hangs on a person outlives an undone import", testUndoKeepsTheRest},
+		{"an undone import in a run", testUndoInARun},
+		{"which imports are undone", testUndoRefusals},
+		{"an import, and its undoing, cut off", testUndoCutOff},
+		{"an undone import against consents and stops", testUndoRaces},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

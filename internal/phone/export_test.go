@@ -1,0 +1,4 @@
+package phone
+
+// PlanDigits is what a Locator goes by.
+var PlanDigits = planDigits
