@@ -121,6 +121,7 @@ func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
 	head := s.table("CAMPAIGN", p.Campaign)
 	head.row("at", clock(p.At, zone))
 	head.row("audience", p.Filter)
+	head.row("plan", p.Hash)
 	if !p.FinishAt.IsZero() {
 		head.row("done by", clock(p.FinishAt, zone))
 	}

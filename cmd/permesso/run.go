@@ -34,7 +34,7 @@ func (s *session) runVerb() *cobra.Command {
 			return err
 		}
 		return s.withConfig(cmd, cfg, logProblems, func(ctx context.Context, a *app.App) error {
-			return s.runCampaign(ctx, a, args[0], app.RunOptions{At: start, Test: test}, detach)
+			return s.runCampaign(ctx, a, args[0], app.RunOptions{At: start, Test: test, By: s.actor()}, detach)
 		})
 	})
 	cmd.Flags().StringVar(&at, "at", "", "the run's start, a `TIME`; absent is now")
@@ -55,6 +55,9 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 		a.Log.Error("the audit log was not written", "error", err)
 	}
 	if detach {
+		if run.State == scheduler.Waiting {
+			a.Log.Warn(run.Why, "run", run.ID, "approve", "permesso runs approve "+run.ID+" --hash "+run.Approval.Hash)
+		}
 		if s.json {
 			return s.object(map[string]string{"run": run.ID})
 		}
@@ -64,6 +67,9 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 		if err := errors.Join(s.tellPlan(a.Config, run.Plan), s.print("")); err != nil {
 			return err
 		}
+	}
+	if run.State == scheduler.Waiting {
+		return app.Awaits(run)
 	}
 	return s.carryOn(ctx, a, run)
 }
