@@ -344,6 +344,7 @@ func bookshop(t *testing.T, target string, people int) *store.Store {
 
 func planner(t *testing.T, s *store.Store, holder string) *scheduler.Planner {
 	return &scheduler.Planner{Store: s, Open: s, Move: s, Leases: s, Holder: holder, Rate: func(string) float64 { return 80 }, Logger: slog.New(slog.DiscardHandler),
+		Configured: func(string) string { return "as it is" },
 		Catalogue: func(context.Context) (templates.Catalogue, error) { return offers(t), nil }}
 }
 

@@ -56,7 +56,7 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 	}
 	if detach {
 		if run.State == scheduler.Waiting {
-			a.Log.Warn(run.Why, "run", run.ID, "approve", "permesso runs approve "+run.ID+" --hash "+run.Approval.Hash)
+			a.Log.Warn("the run waits: " + run.Why + "; `permesso runs approve " + run.ID + " --hash " + run.Approval.Hash + "` by somebody else lets it go")
 		}
 		if s.json {
 			return s.object(map[string]string{"run": run.ID})

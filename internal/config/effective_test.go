@@ -87,6 +87,7 @@ campaigns:
 		"policy.recipient_timezone = strict (default)",
 		"policy.countries = <nil> (default)",
 		"opt_out.keywords = <nil> (default)",
+		"approvals = <nil> (default)",
 		"test_phones = <nil> (default)",
 		"dry_run = false (default)",
 		"include[0] = campaigns/*.yaml (config.yaml:14)",

@@ -52,6 +52,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"undeliverable and cooldown", testConsequences},
 		{"one run per occurrence", testOccurrences},
 		{"states of a run", testRunStates},
+		{"approval", testApproval},
+		{"two approve at once", testApprovalRaces},
 		{"cancel", testCancel},
 		{"finish", testFinish},
 		{"pause by reaction", testPause},
