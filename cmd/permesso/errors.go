@@ -110,7 +110,7 @@ func exitCode(err error) int {
 	case errors.As(err, &refused), errors.Is(err, app.ErrSecondServe), errors.Is(err, app.ErrHalted),
 		errors.Is(err, app.ErrSamePerson), errors.Is(err, app.ErrNobody), errors.Is(err, app.ErrDrifted):
 		return exitRefused
-	case errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected), errors.Is(err, context.Canceled), errors.As(err, &stopped):
+	case errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected), errors.Is(err, errNotApproved), errors.Is(err, context.Canceled), errors.As(err, &stopped):
 		return exitIncomplete
 	}
 	return exitFailed

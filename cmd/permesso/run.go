@@ -69,9 +69,21 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 		}
 	}
 	if run.State == scheduler.Waiting {
-		return app.Awaits(run)
+		return errors.Join(s.tellWaiting(ctx, a, run), app.Awaits(run))
 	}
 	return s.carryOn(ctx, a, run)
+}
+
+// tellWaiting tells scripts which run waits; people read it in the error.
+func (s *session) tellWaiting(ctx context.Context, a *app.App, run scheduler.Run) error {
+	if !s.json {
+		return nil
+	}
+	summary, err := a.Store.Summary(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	return s.object(summary)
 }
 
 // carryOn sees a run through in this process and says what became of it; unless quiet, when the exit code says it.
