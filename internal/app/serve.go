@@ -140,7 +140,8 @@ func (a *App) workers(roles []Role) []part {
 	}
 	if slices.Contains(roles, RoleScheduler) {
 		s := &scheduler.Scheduler{Slots: a.Store, Open: a.Store, Campaigns: func() []scheduler.Campaign { return a.config().Campaigns }, Freeze: a.Freeze, Logger: a.Log}
-		parts = append(parts, part{"scheduler", s.Run}, part{"planner", a.planner().Run})
+		// Begun anew with each configuration: a schedule that is new there must be seen before its first slot, not after a sleep.
+		parts = append(parts, part{"scheduler of configuration " + cfg.Hash()[:8], s.Run}, part{"planner", a.planner().Run})
 	}
 	if slices.Contains(roles, RoleSender) {
 		for _, n := range cfg.Numbers {
