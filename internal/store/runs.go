@@ -172,6 +172,11 @@ func (s *Store) OpenRuns(ctx context.Context, campaign string) ([]scheduler.Run,
 		ORDER BY priority DESC, fire_at, run_id`, campaign)
 }
 
+// LastRuns returns the last run of every campaign that ever had one, tests aside.
+func (s *Store) LastRuns(ctx context.Context) ([]scheduler.Run, error) {
+	return s.selectRuns(ctx, "WHERE run_id IN (SELECT MAX(r.run_id) FROM runs r WHERE r.test = 0 GROUP BY r.campaign_id) ORDER BY campaign_id")
+}
+
 func (s *Store) selectRuns(ctx context.Context, where string, args ...any) ([]scheduler.Run, error) {
 	var rows []runRow
 	if err := s.read.SelectContext(ctx, &rows, "SELECT "+runColumns+" FROM runs "+where, args...); err != nil {

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a poisoned row", testGatePoison},
 		{"what takes a slot of the cap", testCapSlots},
 		{"caps under concurrency", testCapRaces},
+		{"to whom people are lost", testLost},
 		{"stop against send", testStopRaces},
 		{"stops and starts are a join", testStopJoin},
 		{"who lifts what", testLifts},
