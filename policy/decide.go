@@ -191,7 +191,7 @@ func (q *question) judge(r rule) answer {
 		return refuse(m.TemplateStatus != approved, TemplateNotApproved)
 	case ruleParameters:
 		return refuse(m.MissingParameter != "", MissingParameter)
-	case ruleHoldout, ruleBudget, ruleMessagingLimit, ruleQualityGuard:
+	case ruleBudget, ruleMessagingLimit, ruleQualityGuard:
 		// These keep their place in the list and never refuse: the configuration does not accept their keys.
 		return refuse(false, "")
 	}
@@ -215,6 +215,8 @@ func (q *question) judgeReal(r rule) answer {
 		return refuse(q.marketing && p.Unreachable, Unreachable)
 	case ruleCooldown:
 		return q.cooldown()
+	case ruleHoldout:
+		return refuse(q.heldOut() != ofNone, Holdout)
 	case ruleNotAfter:
 		return refuse(q.now.IsZero() || q.facts.expiredAt(q.now), NotAfter)
 	case ruleWindow:

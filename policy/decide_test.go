@@ -439,9 +439,18 @@ func TestZeroValuesRefuse(t *testing.T) {
 
 func TestDecideKeepsOffTheHeap(t *testing.T) {
 	rules, facts := allowed()
-	if n := testing.AllocsPerRun(100, func() { policy.Decide(rules, facts) }); n != 0 {
+	full, drawn := withHoldoutAndHolidays()
+	if n := testing.AllocsPerRun(100, func() { policy.Decide(rules, facts); policy.Decide(full, drawn) }); n != 0 {
 		t.Errorf("%v allocations for an allowed person, which is millions in a run", n)
 	}
+}
+
+// withHoldoutAndHolidays is an allowed person where all that can be in force is.
+func withHoldoutAndHolidays() (policy.Rules, policy.Facts) {
+	rules, facts := allowed()
+	rules.Lots, rules.UniversalHoldout, facts.Ask.Holdout, facts.Person.ID = lots, 1, 1, policy.PersonID{1}
+	rules.Holidays = holidaysOf([]policy.ClosedDay{{Date: "2026-08-10", Name: "Chiusura"}}, "FR", "IT")
+	return rules, facts
 }
 
 func BenchmarkDecide(b *testing.B) {
@@ -455,18 +464,20 @@ func BenchmarkDecide(b *testing.B) {
 	changing := facts
 	changing.Now, changing.Ask.FireAt, changing.Ask.NotAfter = at("2026-10-25T18:30:00+01:00"), at("2026-10-25T18:00:00+01:00"), time.Time{}
 	changing.Person.Sends = nil
+	full, drawn := withHoldoutAndHolidays()
 	for _, c := range []struct {
 		name  string
+		rules policy.Rules
 		facts policy.Facts
 		want  policy.Verdict
 	}{
-		{"allowed", facts, policy.Allow}, {"four zones", ambiguous, policy.Allow}, {"clock change", changing, policy.Allow},
-		{"deferred", quiet, policy.Defer}, {"suppressed", suppressed, policy.Deny},
+		{"allowed", rules, facts, policy.Allow}, {"four zones", rules, ambiguous, policy.Allow}, {"clock change", rules, changing, policy.Allow},
+		{"deferred", rules, quiet, policy.Defer}, {"suppressed", rules, suppressed, policy.Deny}, {"holdouts and holidays", full, drawn, policy.Allow},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if got := policy.Decide(rules, c.facts); got.Verdict != c.want {
+				if got := policy.Decide(c.rules, c.facts); got.Verdict != c.want {
 					b.Fatalf("%+v", got)
 				}
 			}

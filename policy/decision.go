@@ -63,5 +63,6 @@ type Decision struct {
 	Until   time.Time // when a deferral ends; zero otherwise
 }
 
-// Expires reports whether a refusal for this reason ends a delivery as expired rather than skipped: time ran out.
-func (r Reason) Expires() bool { return r == NotAfter || r == OutsideWindow }
+// Expires reports whether a refusal for this reason ends a delivery as expired rather than skipped: time ran out. Quiet
+// hours and holidays only ever make a message wait, so that one which they refuse had no time left to wait.
+func (r Reason) Expires() bool { return r == NotAfter || r == OutsideWindow || r == InQuietHours }

@@ -35,8 +35,6 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseSuppression(d)
 	case ruleTemplate, ruleApproved, ruleParameters:
 		return q.becauseTemplate(r, d)
-	case ruleHoldout:
-		return "No holdout is in force: nobody is left out by chance."
 	case ruleBudget:
 		return "The run has no budget to keep to."
 	case ruleMessagingLimit:
@@ -54,6 +52,8 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseConsent(d)
 	case ruleCountry:
 		return q.becauseCountry(d)
+	case ruleHoldout:
+		return q.becauseHoldout()
 	case ruleNotAfter:
 		return q.becauseNotAfter(d)
 	case ruleWindow:
@@ -231,25 +231,6 @@ func (q *question) unplaced(z zones, w Window) string {
 		return fmt.Sprintf("%s is no span of a day.", w.hours())
 	}
 	return fmt.Sprintf("no moment of a day is within %s in all %d time zones of the number's prefix.", w.hours(), z.len())
-}
-
-func (q *question) becauseQuietHours(d Decision) string {
-	quiet := q.rules.QuietHours
-	if !q.quietApply() {
-		return "No quiet hours hold for this message."
-	}
-	h := hours{int64(quiet.From), int64(quiet.To)}
-	z := q.recipientZones()
-	switch {
-	case d.Verdict == Allow:
-		return fmt.Sprintf("It is not within the quiet hours %s %s.", h, q.where(z))
-	case d.Verdict == Defer:
-		return fmt.Sprintf("It is within the quiet hours %s %s, until %s.", h, q.where(z), q.local(d.Until))
-	}
-	if _, ok := q.everywhere(z, quiet.loud(), q.now.Unix()); !ok {
-		return fmt.Sprintf("No moment outside the quiet hours %s was found %s.", h, q.where(z))
-	}
-	return fmt.Sprintf("The quiet hours %s %s last longer than the window of this run.", h, q.where(z))
 }
 
 func (q *question) becauseCaps(d Decision) string {

@@ -43,6 +43,13 @@ type Rules struct {
 	// LooseZones takes the main zone of an ambiguous prefix; otherwise every zone of it must be inside the window.
 	LooseZones bool
 	Countries  map[Kind]CountryRule
+	// Holidays are the days on which marketing waits; nil when there are none.
+	Holidays *Holidays `json:",omitempty"`
+	// UniversalHoldout is the share of all people who get no marketing at all; 0 is nobody.
+	UniversalHoldout Share `json:",omitempty"`
+	// Lots draws who is held out; without it, where anybody is held out, everything is refused. It holds a secret and
+	// is never stored with the rules.
+	Lots *Lots `json:"-"`
 	// Locations remembers the zones that the rules read; nil loads each zone each time, which is slow and equally right.
 	Locations *Locations `json:"-"`
 }
@@ -57,7 +64,8 @@ type Send struct {
 
 // Person is what is known of the recipient.
 type Person struct {
-	Known         bool // a contact is on record
+	ID            PersonID // a person is held out by it; the zero one was not read
+	Known         bool     // a contact is on record
 	Erased        bool
 	InvalidNumber bool // neither a phone nor a user id to send to
 	Country       string
@@ -89,6 +97,7 @@ type Ask struct {
 	Window        *Window
 	NotAfter      time.Time // zero when the offer has no end
 	MaxRecipients *int      // nil when the run has no limit
+	Holdout       Share     // of the people, who do not get this campaign; 0 is nobody
 	Test          bool      // a test run: suppression holds; consent, caps and windows do not
 }
 

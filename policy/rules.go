@@ -122,23 +122,24 @@ func (q *question) quietApply() bool {
 	return quiet != nil && (!quiet.Kind.Valid() || q.counts(quiet.Kind))
 }
 
+// quietHours makes the message wait for the end of quiet hours and of holidays, as far as the person's window goes.
 func (q *question) quietHours() answer {
-	if !q.quietApply() {
+	if !q.quietApply() && !q.holidaysApply() {
 		return refuse(false, "")
 	}
 	now := q.now.Unix()
-	loud, ok := q.everywhere(q.recipientZones(), q.rules.QuietHours.loud(), now)
+	open, ok := q.open(q.recipientZones(), now)
 	switch {
 	case !ok:
 		return refuse(true, InQuietHours)
-	case loud == now:
+	case open == now:
 		return refuse(false, "")
 	case q.facts.Ask.Window != nil:
-		if s := q.personWindow(); !s.known || loud >= s.end {
+		if s := q.personWindow(); !s.known || open >= s.end {
 			return refuse(true, InQuietHours)
 		}
 	}
-	return wait(time.Unix(loud, 0), InQuietHours)
+	return wait(time.Unix(open, 0), InQuietHours)
 }
 
 // caps waits for room only inside the person's window of this run: a run without a window is not kept open for days.
@@ -203,6 +204,9 @@ func (q *question) sent(c *Cap, after time.Time) int {
 	}
 	return n
 }
+
+// Counts reports whether the cap counts a send of this kind, category and campaign.
+func (c Cap) Counts(s Send) bool { return c.counts(&s) }
 
 func (c *Cap) unnamed() bool { return c.Kind == "" && c.Category == "" && c.Campaign == "" }
 

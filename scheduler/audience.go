@@ -113,8 +113,11 @@ const (
 //   - country, external_id, timezone, tags, text attributes: Text and Pattern, exact bytes after trimming space. Countries are upper case.
 //   - language: Text, a BCP 47 range in lower case with hyphens; it matches the tag itself and longer ones (RFC 4647 §3.3.1):
 //     "it" matches it and it-IT. Case does not matter, and _ counts as -.
-//   - number attributes and the days fields: Number. An attribute is a number when it is digits with an optional sign and an optional fraction after a point.
-//   - date attributes: Day, as yyyymmdd. An attribute is a date when it is a day of the calendar written 2026-11-21.
+//   - number attributes: Number. An attribute is a number when it is digits with an optional sign and an optional fraction after a point.
+//   - date attributes: Date, as 2026-11-21. An attribute is a date when it is a day of the calendar, from the year 1, written so.
+//   - the days fields: Days.
+//
+// Space around a contact's value, all that Unicode calls space, is no part of it; a value of nothing else is missing.
 type Test struct {
 	Field     Field
 	Attribute string        // the key below attributes
@@ -122,8 +125,9 @@ type Test struct {
 	Op        Operator
 	Pattern   Pattern
 	Text      string
-	Number    float64
-	Day       int
+	Number    Decimal
+	Date      string
+	Days      int
 }
 
 // AudienceError is a mistake in a filter and where it is.
@@ -192,9 +196,11 @@ func (t Test) print(b *strings.Builder) {
 func (t Test) literal() string {
 	switch {
 	case t.Type == AttributeDate:
-		return fmt.Sprintf("\"%04d-%02d-%02d\"", t.Day/10000, t.Day/100%100, t.Day%100)
-	case t.Type == AttributeNumber || t.Field.isDays():
-		return printNumber(t.Number)
+		return strconv.Quote(t.Date)
+	case t.Type == AttributeNumber:
+		return t.Number.String()
+	case t.Field.isDays():
+		return strconv.Itoa(t.Days)
 	}
 	text := t.Text
 	if t.Pattern == Suffix || t.Pattern == Anywhere {
@@ -204,15 +210,6 @@ func (t Test) literal() string {
 		text += "*"
 	}
 	return strconv.Quote(text)
-}
-
-// printNumber writes large whole numbers with a fraction, as the parser reads those without one into 64 bits.
-func printNumber(n float64) string {
-	text := strconv.FormatFloat(n, 'f', -1, 64)
-	if len(text) > 18 && !strings.Contains(text, ".") {
-		return text + ".0"
-	}
-	return text
 }
 
 // quoteName quotes a name that the filter language would not read as one word.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/language"
@@ -83,7 +84,7 @@ func (r *audienceReader) suggestField(path []string) string {
 type filterValue struct {
 	at       *expr.Expr
 	isNumber bool
-	number   float64
+	number   Decimal
 	text     string
 }
 
@@ -91,10 +92,10 @@ func (r *audienceReader) value(e *expr.Expr) (filterValue, *filterFailure) {
 	v := filterValue{at: e}
 	switch constant := e.GetConstExpr().GetConstantKind().(type) {
 	case *expr.Constant_Int64Value:
-		v.isNumber, v.number = true, float64(constant.Int64Value)
+		v.number, v.isNumber = r.number(e, strconv.FormatInt(constant.Int64Value, 10)), true
 		return v, nil
 	case *expr.Constant_DoubleValue:
-		v.isNumber, v.number = true, constant.DoubleValue
+		v.number, v.isNumber = r.number(e, strconv.FormatFloat(constant.DoubleValue, 'f', -1, 64)), true
 		return v, nil
 	case *expr.Constant_StringValue:
 		v.text = strings.TrimSpace(constant.StringValue)
@@ -114,6 +115,18 @@ func (r *audienceReader) value(e *expr.Expr) (filterValue, *filterFailure) {
 		return v, r.failAt(e, "put the value in quotes: %q", strings.Join(path, "."))
 	}
 	return v, r.failAt(e, "a value is a quoted text or a number")
+}
+
+// number takes the digits from the text, as the parser has rounded them; what is written in a way that only the parser knows, it
+// takes as read.
+func (r *audienceReader) number(e *expr.Expr, read string) Decimal {
+	written := r.source[r.offset(e):]
+	written = written[:len(written)-len(strings.TrimLeft(written, "-.0123456789"))]
+	if d, ok := readDecimal(written); ok {
+		return d
+	}
+	d, _ := readDecimal(read)
+	return d
 }
 
 // test checks one condition.
@@ -184,11 +197,10 @@ func (r *audienceReader) typed(t Test, v filterValue) (Test, *filterFailure) {
 		t.Number = v.number
 		return t, nil
 	case t.Type == AttributeDate:
-		day, ok := readDay(v.text)
-		if !ok {
+		if !isDay(v.text) {
 			return Test{}, r.failAt(v.at, "%s is a date; write a day of the calendar in quotes, as in \"2026-11-21\"", named(t))
 		}
-		t.Day = day
+		t.Date = v.text
 		return t, nil
 	case v.isNumber:
 		return Test{}, r.numberForText(t, v)
@@ -214,17 +226,19 @@ func (r *audienceReader) orderOfText(t Test, v filterValue) *filterFailure {
 		return r.failAt(v.at, "%s is text and has no order; write %s = or %s !=", t.Field, t.Field, t.Field)
 	}
 	kind := AttributeNumber
-	if _, ok := readDay(v.text); ok {
+	if isDay(v.text) {
 		kind = AttributeDate
 	}
 	return r.failAt(v.at, "%s is text and has no order, so %s is not known for it; declare attributes: {%s: %s}", named(t), t.Op, t.Attribute, kind)
 }
 
 func (r *audienceReader) days(t Test, v filterValue) (Test, *filterFailure) {
-	if !v.isNumber || v.number < 0 || v.number > 1e6 || v.number != float64(int(v.number)) {
+	const most = 1_000_000
+	days, err := strconv.Atoi(v.number.String())
+	if !v.isNumber || err != nil || days < 0 || days > most {
 		return Test{}, r.failAt(v.at, "%s counts whole days; write a whole number from 0, without quotes and unit, as in %s > 30", t.Field, t.Field)
 	}
-	t.Number = v.number
+	t.Days = days
 	return t, nil
 }
 
@@ -240,7 +254,7 @@ func (r *audienceReader) tag(t Test, v filterValue) (Test, *filterFailure) {
 
 func (v filterValue) shown() string {
 	if v.isNumber {
-		return printNumber(v.number)
+		return v.number.String()
 	}
 	return v.text
 }

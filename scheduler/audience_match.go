@@ -1,7 +1,7 @@
 package scheduler
 
 import (
-	"strconv"
+	"cmp"
 	"strings"
 	"time"
 )
@@ -177,94 +177,58 @@ func inLanguageRange(tag, wanted string) bool {
 func (t *Test) judgeAttribute(value string) truth {
 	switch t.Type {
 	case AttributeNumber:
-		number, ok := readNumber(strings.TrimSpace(value))
+		number, ok := readDecimal(strings.TrimSpace(value))
 		if !ok {
 			return unknown
 		}
-		return judgeOrder(t.Op, number, t.Number)
+		return judgeOrder(t.Op, number.Compare(t.Number))
 	case AttributeDate:
-		day, ok := readDay(strings.TrimSpace(value))
-		if !ok {
+		day := strings.TrimSpace(value)
+		if !isDay(day) {
 			return unknown
 		}
-		return judgeOrder(t.Op, day, t.Day)
+		return judgeOrder(t.Op, strings.Compare(day, t.Date))
 	}
 	return t.judgeText(value)
 }
 
-// judgeDays counts whole days of 24 hours. A time after now, as under plan --at, counts as today.
+// judgeDays counts whole days of 24 hours. A time after now, as under plan --at, counts as today. Both times are taken in
+// microseconds, as they are stored.
 func (t *Test) judgeDays(at, now time.Time) truth {
 	if at.IsZero() {
 		return unknown
 	}
-	days := max(now.Sub(at), 0) / (24 * time.Hour)
-	return judgeOrder(t.Op, float64(days), t.Number)
+	const day = int64(24 * time.Hour / time.Microsecond)
+	days := max(now.UnixMicro()-at.UnixMicro(), 0) / day
+	return judgeOrder(t.Op, cmp.Compare(days, int64(t.Days)))
 }
 
-func judgeOrder[T int | float64](op Operator, value, wanted T) truth {
+// judgeOrder answers an operator by how the value compares with the wanted one: below 0, 0, or above 0.
+func judgeOrder(op Operator, order int) truth {
 	switch op {
 	case Present:
 		return yes
 	case Equal:
-		return truthOf(value == wanted)
+		return truthOf(order == 0)
 	case NotEqual:
-		return truthOf(value != wanted)
+		return truthOf(order != 0)
 	case Less:
-		return truthOf(value < wanted)
+		return truthOf(order < 0)
 	case LessEqual:
-		return truthOf(value <= wanted)
+		return truthOf(order <= 0)
 	case Greater:
-		return truthOf(value > wanted)
+		return truthOf(order > 0)
 	case GreaterEqual:
-		return truthOf(value >= wanted)
+		return truthOf(order >= 0)
 	}
 	return unknown
 }
 
-// readNumber reads digits with an optional sign and an optional fraction; strconv alone would also take Inf, 0x10 and 1_000.
-func readNumber(text string) (float64, bool) {
-	digits := text
-	if digits != "" && (digits[0] == '-' || digits[0] == '+') {
-		digits = digits[1:]
+// isDay reports whether a text is a day of the calendar written 2026-11-21.
+func isDay(text string) bool {
+	if len(text) != len(time.DateOnly) || text < "0001" {
+		return false
 	}
-	whole, fraction, pointed := strings.Cut(digits, ".")
-	if !isDigits(whole) || (pointed && !isDigits(fraction)) {
-		return 0, false
-	}
-	number, err := strconv.ParseFloat(text, 64)
-	return number, err == nil
-}
-
-func isDigits(text string) bool {
-	for i := range len(text) {
-		if text[i] < '0' || text[i] > '9' {
-			return false
-		}
-	}
-	return text != ""
-}
-
-// readDay reads 2026-11-21 as 20261121; a day that the calendar does not have is none.
-func readDay(text string) (int, bool) {
-	if len(text) != 10 || text[4] != '-' || text[7] != '-' ||
-		!isDigits(text[:4]) || !isDigits(text[5:7]) || !isDigits(text[8:]) {
-		return 0, false
-	}
-	year, month, day := decimal(text[:4]), decimal(text[5:7]), decimal(text[8:])
-	if year < 1 || month < 1 || month > 12 || day < 1 {
-		return 0, false
-	}
-	// Day 0 of the next month is the last of this one.
-	if day > time.Date(year, time.Month(month)+1, 0, 0, 0, 0, 0, time.UTC).Day() {
-		return 0, false
-	}
-	return year*10000 + month*100 + day, true
-}
-
-func decimal(digits string) int {
-	n := 0
-	for i := range len(digits) {
-		n = n*10 + int(digits[i]-'0')
-	}
-	return n
+	_, err := time.Parse(time.DateOnly, text)
+	return err == nil
 }

@@ -12,8 +12,14 @@ import (
 	expr "google.golang.org/genproto/googleapis/api/expr/v1alpha1"
 )
 
-// largestFilter is how many tests a filter may come to with its segments put in, each judged for every contact.
-const largestFilter = 1000
+// What a filter may come to with its segments put in: it is judged for every contact, and SQLite nests no deeper than 1000.
+const (
+	largestFilter = 1000 // conditions, and what joins them
+	deepestTree   = 200  // one within the other
+)
+
+// extent is how much a node comes to.
+type extent struct{ size, depth int }
 
 // ParseAudience reads an AIP-160 filter and checks every field, operator and value. types are the declared attributes, undeclared ones
 // are text; segments are the texts of the named filters, which may use one another. An error is an *AudienceError. The empty filter is everyone.
@@ -21,7 +27,7 @@ func ParseAudience(filter string, types map[string]AttributeType, segments map[s
 	if strings.TrimSpace(filter) == "" {
 		return Audience{everyone: true}, nil
 	}
-	r := audienceReader{types: types, segments: segments, done: map[string]*Node{}, sizes: map[*Node]int{}}
+	r := audienceReader{types: types, segments: segments, done: map[string]*Node{}, extents: map[*Node]extent{}}
 	root, failed := r.read(filter, "")
 	if failed == nil {
 		failed = refuseAbsent(root, "", false)
@@ -40,9 +46,10 @@ type audienceReader struct {
 	segments map[string]string
 	done     map[string]*Node
 	open     []string // the segments being read, the outermost first
-	sizes    map[*Node]int
+	extents  map[*Node]extent
 
 	segment   string // whose text is being read; "" for the filter
+	source    string
 	positions map[int64]int32
 }
 
@@ -64,10 +71,10 @@ func (f *filterFailure) of(filter string, segments map[string]string) *AudienceE
 }
 
 func (r *audienceReader) read(text, segment string) (*Node, *filterFailure) {
-	outerSegment, outerPositions := r.segment, r.positions
-	defer func() { r.segment, r.positions = outerSegment, outerPositions }()
-	r.segment = segment
+	outerSegment, outerSource, outerPositions := r.segment, r.source, r.positions
+	defer func() { r.segment, r.source, r.positions = outerSegment, outerSource, outerPositions }()
 	text = strings.TrimSpace(text)
+	r.segment, r.source = segment, text
 	if m := scanFilter(text); m != nil {
 		return nil, r.fail(m)
 	}
@@ -157,14 +164,19 @@ func (r *audienceReader) join(kind NodeKind, args []*expr.Expr) (*Node, *filterF
 
 // sized refuses a filter that its segments have blown up: each level may double it.
 func (r *audienceReader) sized(e *expr.Expr, n *Node) (*Node, *filterFailure) {
-	size := 1
+	whole := extent{size: 1}
 	for _, arg := range n.Args {
-		size += r.sizes[arg]
+		part := r.extents[arg]
+		whole.size, whole.depth = whole.size+part.size, max(whole.depth, part.depth)
 	}
-	if size > largestFilter {
+	whole.depth++
+	switch {
+	case whole.size > largestFilter:
 		return nil, r.failAt(e, "with its segments put in, the filter comes to more than %d conditions; use each segment fewer times", largestFilter)
+	case whole.depth > deepestTree:
+		return nil, r.failAt(e, "with its segments put in, the filter is nested more than %d deep; let fewer segments use one another", deepestTree)
 	}
-	r.sizes[n] = size
+	r.extents[n] = whole
 	return n, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/robfig/cron/v3"
 )
@@ -277,6 +278,17 @@ func minutesOfDay(spec *cron.SpecSchedule) []int {
 // eitherDay reports whether both day fields are restricted, in which case cron fires on days that meet one of them.
 func (t timetable) eitherDay() bool {
 	return t.spec.Dom&everyValue == 0 && t.spec.Dow&everyValue == 0
+}
+
+// weekdays names the days of the week on which the expression fires: "Friday", "Monday, Friday".
+func (t timetable) weekdays() string {
+	var names []string
+	for day := time.Sunday; day <= time.Saturday; day++ {
+		if t.spec.Dow&(1<<day) != 0 {
+			names = append(names, day.String())
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 // fires reports whether a date has slots.

@@ -7,12 +7,16 @@ import (
 )
 
 // Wants says what must be read beside a contact to judge them for this run.
-func (d *Draft) Wants(now time.Time) Want { return wantOf([]*Draft{d}, now) }
+func (d *Draft) Wants(now time.Time) Want {
+	want, needs := wantOf([]*Draft{d}, now), d.audience.Needs()
+	want.Activity = needs.Sent || needs.Delivered || needs.Replied
+	return want
+}
 
 // Explain judges one person as the planner does, and says what every rule answers. Of somebody who is no contact the zero
 // Subject is the right one: nothing is known of them.
 func (d *Draft) Explain(subject Subject, now time.Time) (policy.Decision, []policy.Judgement) {
-	matches := d.matches(&subject, now)
+	matches := d.addresses(&subject, d.reach().Has(subject, now))
 	facts := d.facts(&subject, now)
 	facts.Message.InAudience = matches
 	return policy.Decide(d.Run.Frozen.Rules, facts), policy.Explain(d.Run.Frozen.Rules, facts)

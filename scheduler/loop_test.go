@@ -9,7 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/permesso/permesso/internal/store"
@@ -47,8 +46,15 @@ func (o over) CreateRun(ctx context.Context, run scheduler.Run) (scheduler.Run, 
 	return run, created, o.Store.MoveRun(ctx, run.ID, scheduler.Done, "")
 }
 
-func newScheduler(slots scheduler.Slots, open scheduler.OpenRuns, campaigns ...scheduler.Campaign) *scheduler.Scheduler {
-	return &scheduler.Scheduler{Slots: slots, Open: open, Campaigns: func() []scheduler.Campaign { return campaigns }, Freeze: freeze, Logger: slog.New(slog.DiscardHandler)}
+// newScheduler looks at the campaigns whenever the test says that it is at.
+func newScheduler(slots scheduler.Slots, formers scheduler.Formers, campaigns ...scheduler.Campaign) *scheduler.Scheduler {
+	return &scheduler.Scheduler{Slots: slots, Formers: formers, Campaigns: func() []scheduler.Campaign { return campaigns }, Freeze: freeze, Logger: slog.New(slog.DiscardHandler)}
+}
+
+func tickAt(ctx context.Context, s *scheduler.Scheduler, at time.Time) error {
+	s.Clock = func(context.Context) (time.Time, error) { return at, nil }
+	_, err := s.Tick(ctx)
+	return err
 }
 
 // history lists a campaign's runs as "slot state", in order of time.
@@ -66,38 +72,49 @@ func history(t *testing.T, s *store.Store, campaign string) []string {
 	return slots
 }
 
-// Two schedulers on one store look at the same time, again and again: each slot starts once, none is missed.
-func TestTwoSchedulersStartEachSlotOnce(t *testing.T) {
-	storetest.Databases(t, func(t *testing.T, target string) {
-		s := storetest.Open(t, target)
-		campaigns := []scheduler.Campaign{scheduled("half-hourly", "*/30 * * * *"), scheduled("nightly", "0 18 * * *"), scheduled("hourly", "15 * * * *")}
-		now := time.Date(2026, 11, 20, 23, 59, 50, 0, time.UTC)
-		const hours = 20
-		for tick := range hours*4 + 1 {
-			at := now.Add(time.Duration(tick) * 15 * time.Minute)
-			var looking sync.WaitGroup
-			for range 2 {
-				looking.Go(func() {
-					if err := newScheduler(over{Store: s}, s, campaigns...).Tick(t.Context(), at); err != nil {
-						t.Error(err)
-					}
-				})
-			}
-			looking.Wait()
-		}
-		for id, want := range map[string]int{"half-hourly": 2 * hours, "hourly": hours, "nightly": 1} {
-			got := history(t, s, id)
-			if len(got) != want {
-				t.Errorf("%s: %d runs, want %d: %v", id, len(got), want, got)
-			}
-			for _, slot := range got {
-				// Of two that look at once the slower sees the faster one's run, and must not take its slot for missed.
-				if !strings.HasSuffix(slot, string(scheduler.Done)) {
-					t.Errorf("%s: %s", id, slot)
+// Two schedulers, and eight, each with its own connection, look at the same time, again and again: each slot starts once, none is missed.
+func TestManySchedulersStartEachSlotOnce(t *testing.T) {
+	for _, schedulers := range []int{2, 8} {
+		t.Run(fmt.Sprint(schedulers), func(t *testing.T) {
+			storetest.Databases(t, func(t *testing.T, target string) { raceForSlots(t, target, schedulers) })
+		})
+	}
+}
+
+func raceForSlots(t *testing.T, target string, schedulers int) {
+	campaigns := []scheduler.Campaign{scheduled("half-hourly", "*/30 * * * *"), scheduled("nightly", "0 18 * * *"), scheduled("hourly", "15 * * * *")}
+	loops := make([]*scheduler.Scheduler, schedulers)
+	for i := range loops {
+		own := over{Store: storetest.Open(t, target)}
+		loops[i] = newScheduler(own, own, campaigns...)
+	}
+	now := time.Date(2026, 11, 20, 23, 59, 50, 0, time.UTC)
+	const hours = 20
+	for tick := range hours*4 + 1 {
+		at := now.Add(time.Duration(tick) * 15 * time.Minute)
+		var looking sync.WaitGroup
+		for _, loop := range loops {
+			looking.Go(func() {
+				if err := tickAt(t.Context(), loop, at); err != nil {
+					t.Error(err)
 				}
+			})
+		}
+		looking.Wait()
+	}
+	s := storetest.Open(t, target)
+	for id, want := range map[string]int{"half-hourly": 2 * hours, "hourly": hours, "nightly": 1} {
+		got := history(t, s, id)
+		if len(got) != want {
+			t.Errorf("%s: %d runs, want %d: %v", id, len(got), want, got)
+		}
+		for _, slot := range got {
+			// Of those that look at once the slower see the fastest one's run, and must not take its slot for missed.
+			if !strings.HasSuffix(slot, string(scheduler.Done)) {
+				t.Errorf("%s: %s", id, slot)
 			}
 		}
-	})
+	}
 }
 
 func TestTick(t *testing.T) {
@@ -129,7 +146,7 @@ func TestTick(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
 			for _, after := range tt.ticks {
-				if err := newScheduler(over{s, tt.held}, s, tt.campaign).Tick(t.Context(), start.Add(after)); err != nil {
+				if err := tickAt(t.Context(), newScheduler(over{s, tt.held}, s, tt.campaign), start.Add(after)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -147,39 +164,110 @@ func TestTick(t *testing.T) {
 	}
 }
 
-// A slot that waits for the run before it starts when that is over, under its own name; the next waits in turn.
-func TestOverlapQueueStartsLater(t *testing.T) {
-	s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
-	campaign := scheduled("c", "0 * * * *", func(s *scheduler.Schedule) {
-		s.Overlap, s.CatchUp, s.CatchUpWithin = scheduler.OverlapQueue, scheduler.CatchUpAll, 4*time.Hour
-	})
-	loop := newScheduler(over{s, func(scheduler.Run) bool { return true }}, s, campaign)
+// A slot that waits for the run before it starts when that is over, under its own name. How many wait is catch_up's matter.
+func TestOverlapQueue(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		rule scheduler.CatchUp
+		want []string // after three slots while the first one's run is open, and then the runs end one after the other
+	}{
+		{"all", scheduler.CatchUpAll, []string{"13:00 done", "14:00 done", "15:00 done"}},
+		{"once", scheduler.CatchUpOnce, []string{"13:00 done", "14:00 missed", "15:00 done"}},
+		{"skip", scheduler.CatchUpSkip, []string{"13:00 done", "14:00 missed", "15:00 done"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			storetest.Databases(t, func(t *testing.T, target string) {
+				s := storetest.Open(t, target)
+				campaign := scheduled("c", "0 * * * *", func(s *scheduler.Schedule) {
+					s.Overlap, s.CatchUp, s.CatchUpWithin = scheduler.OverlapQueue, tt.rule, 4*time.Hour
+				})
+				// The database says when runs end, so the slots are in its time.
+				hour := time.Now().UTC().Truncate(time.Hour).Add(-4 * time.Hour)
+				look := func(at time.Time) {
+					t.Helper()
+					if err := tickAt(t.Context(), newScheduler(s, s, campaign), at); err != nil {
+						t.Fatal(err)
+					}
+				}
+				for n := range 4 {
+					look(hour.Add(time.Duration(n) * time.Hour)) // the first sets the mark
+				}
+				db := storetest.SQL(t, target)
+				for n := 1; ; n++ {
+					open, err := s.OpenRuns(t.Context(), "c")
+					if err != nil {
+						t.Fatal(err)
+					}
+					if len(open) == 0 {
+						break
+					}
+					if len(open) > 1 {
+						t.Fatalf("%d runs at once: %v", len(open), open)
+					}
+					if err := s.MoveRun(t.Context(), open[0].ID, scheduler.Done, ""); err != nil {
+						t.Fatal(err)
+					}
+					over := hour.Add(3*time.Hour + time.Duration(n)*15*time.Minute)
+					db.MustExec(db.Rebind("UPDATE runs SET finished_at = ? WHERE run_id = ?"), over.UnixMicro(), open[0].ID)
+					look(over.Add(15 * time.Second))
+				}
+				want := make([]string, len(tt.want))
+				for i, slot := range tt.want {
+					_, state, _ := strings.Cut(slot, " ")
+					want[i] = hour.Add(time.Duration(i+1)*time.Hour).Format("2006-01-02T15:04 ") + state
+				}
+				if got := history(t, s, "c"); !slices.Equal(got, want) {
+					t.Errorf("runs %q, want %q", got, want)
+				}
+			})
+		})
+	}
+}
+
+// What an edit leaves behind is recorded: a slot that nobody had judged, and one that waited for its turn.
+func TestAnEditForgetsNoSlot(t *testing.T) {
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
-	tick := func(after time.Duration) {
-		t.Helper()
-		if err := loop.Tick(t.Context(), start.Add(after)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	tick(0)
-	tick(time.Hour)
-	tick(2 * time.Hour)
-	tick(3 * time.Hour)
-	for n := 1; n <= 3; n++ {
-		open, err := s.OpenRuns(t.Context(), "c")
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := fmt.Sprintf("2026-11-20T%d:00", 12+n); len(open) != 1 || open[0].Occurrence != want {
-			t.Fatalf("open: %v, want one run of %s", open, want)
-		}
-		if err := s.MoveRun(t.Context(), open[0].ID, scheduler.Done, ""); err != nil {
-			t.Fatal(err)
-		}
-		tick(3*time.Hour + time.Duration(n)*time.Minute)
-	}
-	if got := history(t, s, "c"); len(got) != 3 {
-		t.Errorf("runs: %v", got)
+	queue := func(s *scheduler.Schedule) { s.Overlap, s.CatchUp = scheduler.OverlapQueue, scheduler.CatchUpSkip }
+	for _, tt := range []struct {
+		name     string
+		campaign scheduler.Campaign
+		looks    []time.Duration
+		edit     time.Duration
+		want     []string
+	}{
+		{"while nothing ran", scheduled("c", "0 18 * * *"), []time.Duration{0}, 30 * time.Hour, []string{"2026-11-20T18:00 missed", "2026-11-21T18:00 missed"}},
+		{"while a slot waited", scheduled("c", "0 * * * *", queue), []time.Duration{0, time.Hour, 2 * time.Hour}, 2*time.Hour + time.Minute, []string{"2026-11-20T13:00 planning", "2026-11-20T14:00 missed"}},
+		{"nothing was due", scheduled("c", "0 18 * * *"), []time.Duration{0}, time.Hour, nil},
+		{"a single slot", scheduler.Campaign{ID: "c", Category: "offers", Schedule: &scheduler.Schedule{At: start.Add(time.Hour), Zone: "Europe/Rome", StartsAt: start, EndsAt: start.Add(2 * time.Hour)}},
+			[]time.Duration{0}, 2 * time.Hour, []string{"2026-11-20T14:00 missed"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+			slots := over{s, func(scheduler.Run) bool { return true }}
+			for _, after := range tt.looks {
+				if err := tickAt(t.Context(), newScheduler(slots, s, tt.campaign), start.Add(after)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			edited := scheduled("c", "30 9 * * *") // which has had its slot of that day
+			for range 2 {
+				if err := tickAt(t.Context(), newScheduler(slots, s, edited), start.Add(tt.edit)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := history(t, s, "c"); !slices.Equal(got, tt.want) {
+				t.Errorf("runs %q, want %q", got, tt.want)
+			}
+			runs, err := s.Runs(t.Context(), "c", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range runs {
+				if r.State == scheduler.Missed && !strings.Contains(r.Why, "edited before the slot was judged") {
+					t.Errorf("%s: %q", r.Occurrence, r.Why)
+				}
+			}
+		})
 	}
 }
 
@@ -189,7 +277,7 @@ func TestEditsAndRunsByHand(t *testing.T) {
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tick := func(c scheduler.Campaign, after time.Duration) {
 		t.Helper()
-		if err := newScheduler(over{Store: s}, s, c).Tick(t.Context(), start.Add(after)); err != nil {
+		if err := tickAt(t.Context(), newScheduler(over{Store: s}, s, c), start.Add(after)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -213,24 +301,18 @@ func TestEditsAndRunsByHand(t *testing.T) {
 	}
 }
 
-// troubled fails as told.
+// troubled cannot move marks: of everybody, or of one campaign.
 type troubled struct {
 	over
-	advance, mark error
+	failure error
+	only    string
 }
 
-func (s troubled) Advance(ctx context.Context, campaign string, to time.Time) error {
-	if s.advance != nil {
-		return s.advance
+func (s troubled) MoveMark(ctx context.Context, campaign string, from, to scheduler.Mark) (bool, error) {
+	if s.failure != nil && (s.only == "" || s.only == campaign) {
+		return false, s.failure
 	}
-	return s.over.Advance(ctx, campaign, to)
-}
-
-func (s troubled) Mark(ctx context.Context, campaign, spec string, now time.Time) (time.Time, error) {
-	if s.mark != nil && campaign == "broken" {
-		return time.Time{}, s.mark
-	}
-	return s.over.Mark(ctx, campaign, spec, now)
+	return s.over.MoveMark(ctx, campaign, from, to)
 }
 
 // A crash between the run and the mark repeats the slot, which has its run already; one campaign's trouble does not stop the next.
@@ -240,18 +322,20 @@ func TestTickAfterACrashAndBesideTrouble(t *testing.T) {
 	away := errors.New("the database is away")
 	campaigns := []scheduler.Campaign{scheduled("broken", "0 * * * *"), scheduled("fine", "0 * * * *")}
 	slots := troubled{over: over{s, func(scheduler.Run) bool { return true }}}
-	if err := newScheduler(slots, s, campaigns...).Tick(t.Context(), start); err != nil {
+	if err := tickAt(t.Context(), newScheduler(slots, s, campaigns...), start); err != nil {
 		t.Fatal(err)
 	}
-	slots.advance = away
+	slots.failure = away
 	for range 2 {
-		if err := newScheduler(slots, s, campaigns...).Tick(t.Context(), start.Add(time.Hour)); !errors.Is(err, away) {
-			t.Errorf("Tick = %v, want what Advance said", err)
+		if err := tickAt(t.Context(), newScheduler(slots, s, campaigns...), start.Add(time.Hour)); !errors.Is(err, away) {
+			t.Errorf("Tick = %v, want what MoveMark said", err)
 		}
 	}
-	slots.advance, slots.mark = nil, away
-	if err := newScheduler(slots, s, campaigns...).Tick(t.Context(), start.Add(time.Hour)); !errors.Is(err, away) || !strings.Contains(err.Error(), "campaign broken") {
-		t.Errorf("Tick = %v, want what Mark said, and of which campaign", err)
+	slots.only = "broken"
+	for range 2 { // the first leaves no slot of fine behind
+		if err := tickAt(t.Context(), newScheduler(slots, s, campaigns...), start.Add(time.Hour)); !errors.Is(err, away) || !strings.Contains(err.Error(), "campaign broken") || strings.Contains(err.Error(), "campaign fine") {
+			t.Errorf("Tick = %v, want what MoveMark said, and of which campaign", err)
+		}
 	}
 	for _, id := range []string{"broken", "fine"} {
 		if got, want := history(t, s, id), []string{"2026-11-20T13:00 planning"}; !slices.Equal(got, want) {
@@ -260,64 +344,12 @@ func TestTickAfterACrashAndBesideTrouble(t *testing.T) {
 	}
 }
 
-// clockwork is a store of slots in memory, for a loop on fake time.
-type clockwork struct {
-	mu    sync.Mutex
-	marks []time.Time // of the campaign that never fires
-	since map[string]time.Time
-	runs  []scheduler.Run
-}
-
-func (c *clockwork) Mark(_ context.Context, campaign, _ string, now time.Time) (time.Time, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.marks = append(c.marks, now)
-	if c.since[campaign].IsZero() {
-		c.since[campaign] = now
+// A clock that cannot be read judges nothing.
+func TestTickWithoutAClock(t *testing.T) {
+	s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+	loop, away := newScheduler(s, s, scheduled("c", "* * * * *")), errors.New("the database is away")
+	loop.Clock = func(context.Context) (time.Time, error) { return time.Time{}, away }
+	if now, err := loop.Tick(t.Context()); !errors.Is(err, away) || !now.IsZero() {
+		t.Errorf("Tick = %s, %v; want what the clock said", now, err)
 	}
-	return c.since[campaign], nil
-}
-
-func (c *clockwork) Advance(_ context.Context, campaign string, to time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.since[campaign] = to
-	return nil
-}
-
-func (c *clockwork) CreateRun(_ context.Context, run scheduler.Run) (scheduler.Run, bool, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	run.CreatedAt = time.Now()
-	c.runs = append(c.runs, run)
-	return run, true, nil
-}
-
-func (c *clockwork) OpenRuns(context.Context, string) ([]scheduler.Run, error) { return nil, nil }
-
-func TestRunFiresOnTimeAndLooksOften(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &clockwork{since: map[string]time.Time{}}
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- newScheduler(c, c, scheduled("c", "*/7 * * * *")).Run(ctx) }()
-		time.Sleep(time.Hour)
-		stop()
-		if err := <-ended; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-		if len(c.runs) < 8 {
-			t.Errorf("%d runs in an hour", len(c.runs))
-		}
-		for _, run := range c.runs {
-			if late := run.CreatedAt.Sub(run.FireAt); late < 0 || late > 100*time.Millisecond || run.State != scheduler.Planning {
-				t.Errorf("the slot of %s is %s, created %s late", run.Occurrence, run.State, late)
-			}
-		}
-		for i := 1; i < len(c.marks); i++ {
-			if gap := c.marks[i].Sub(c.marks[i-1]); gap > 15*time.Second {
-				t.Errorf("the loop slept %s", gap)
-			}
-		}
-	})
 }

@@ -18,7 +18,8 @@ import (
 
 // People reads contacts with the facts about them, in key order.
 type People interface {
-	Range(ctx context.Context, after policy.PersonID, limit int, want Want) ([]Subject, error)
+	// Range looks at the next limit contacts after a person, and returns those whom an audience has.
+	Range(ctx context.Context, after policy.PersonID, limit int, want Want) (Stretch, error)
 }
 
 // Rows takes the planner's word on people, page by page.
@@ -34,6 +35,7 @@ type Draft struct {
 	binding   sender.Binding
 	rate      float64
 	testers   map[string]bool
+	apart     bool // it takes no room from the others
 
 	plan  Plan
 	ahead int
@@ -73,7 +75,7 @@ func (d *Draft) kind() policy.Kind {
 	return kind
 }
 
-// pageSize is how many people are read and judged together: large enough for range queries, small enough for memory.
+// pageSize is how many people are looked at together: large enough for range queries, small enough for memory.
 const (
 	pageSize = 10_000
 	// firstPage is small, so that the first messages leave while the rest is still being judged.
@@ -109,6 +111,15 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 	return plans, nil
 }
 
+// CountEach judges everybody for each draft as if it were alone, in one reading of the people, and only counts. The plans
+// come in no particular order.
+func CountEach(ctx context.Context, people People, drafts []*Draft, now time.Time) ([]Plan, error) {
+	for _, d := range drafts {
+		d.apart = true
+	}
+	return MakePlans(ctx, people, nil, drafts, now)
+}
+
 // byPriority orders runs: the higher priority, then the earlier fire time, then the id.
 func byPriority(a, b *Draft) int {
 	switch {
@@ -125,13 +136,12 @@ func byPriority(a, b *Draft) int {
 }
 
 func wantOf(drafts []*Draft, now time.Time) Want {
-	want := Want{SendsSince: now}
+	want := Want{SendsSince: now, Now: now}
 	for _, d := range drafts {
 		if !slices.Contains(want.Categories, d.Run.Category) {
 			want.Categories = append(want.Categories, d.Run.Category)
 		}
-		needs := d.audience.Needs()
-		want.Activity = want.Activity || needs.Sent || needs.Delivered || needs.Replied
+		want.Audiences = append(want.Audiences, d.reach())
 		want.Planning = append(want.Planning, d.Run.ID)
 		for _, c := range d.Run.Frozen.Rules.Caps {
 			if since := now.Add(-c.Per); since.Before(want.SendsSince) {
@@ -154,19 +164,16 @@ func readAhead(ctx context.Context, people People, want Want) <-chan page {
 		defer close(pages)
 		var after policy.PersonID
 		for size := firstPage; ; size = pageSize {
-			subjects, err := people.Range(ctx, after, size, want)
-			if err == nil && len(subjects) == 0 {
-				return
-			}
+			stretch, err := people.Range(ctx, after, size, want)
 			select {
-			case pages <- page{subjects, err}:
+			case pages <- page{stretch.Subjects, err}:
 			case <-ctx.Done():
 				return
 			}
-			if err != nil {
+			if err != nil || stretch.Done {
 				return
 			}
-			after = subjects[len(subjects)-1].Contact.PersonID
+			after = stretch.Last
 		}
 	}()
 	return pages
@@ -177,7 +184,7 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 	for i := range subjects {
 		subject := &subjects[i]
 		for k, d := range drafts {
-			if !d.matches(subject, now) {
+			if !d.addresses(subject, subject.In[k]) {
 				continue
 			}
 			decision := d.judge(subject, now)
@@ -205,15 +212,17 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 	return nil
 }
 
-func (d *Draft) matches(subject *Subject, now time.Time) bool {
+// reach is whom the store is asked for: everybody for a run that goes to test phones alone.
+func (d *Draft) reach() Reach {
 	if d.Run.Test {
-		return d.testers[string(subject.Contact.Phone.Canonical())]
+		return Reach{Audience: Audience{everyone: true}}
 	}
-	subject.Contact.ConsentAt = time.Time{}
-	if consent := subject.Person.Consents[d.Run.Category]; consent.Action == policy.Granted {
-		subject.Contact.ConsentAt = consent.At
-	}
-	return d.audience.Matches(subject.Contact, now)
+	return Reach{Audience: d.audience, Category: d.Run.Category}
+}
+
+// addresses reports whether the run is for somebody whom its reach has, or has not.
+func (d *Draft) addresses(subject *Subject, has bool) bool {
+	return has && (!d.Run.Test || d.testers[string(subject.Contact.Phone.Canonical())])
 }
 
 // judge asks policy about one person, and books the slot that an admitted one takes for the campaigns after this one.
@@ -233,7 +242,7 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	} else if d.Run.FireAt.After(now) {
 		decision = policy.Decision{Verdict: policy.Defer, Until: d.Run.FireAt}
 	}
-	if !d.Run.Test {
+	if !d.Run.Test && !d.apart {
 		subject.Person.Sends = append(subject.Person.Sends, policy.Send{At: leaves, Kind: d.Run.Kind, Category: d.Run.Category, Campaign: d.Run.CampaignID})
 	}
 	return decision

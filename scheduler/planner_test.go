@@ -66,16 +66,24 @@ type crowd struct {
 	fails  error // after the last page
 }
 
-func (c crowd) Range(_ context.Context, after policy.PersonID, limit int, _ scheduler.Want) ([]scheduler.Subject, error) {
+func (c crowd) Range(_ context.Context, after policy.PersonID, limit int, want scheduler.Want) (scheduler.Stretch, error) {
 	first := int(binary.BigEndian.Uint64(after[8:]))
 	if first >= len(c.people) && c.fails != nil {
-		return nil, c.fails
+		return scheduler.Stretch{}, c.fails
 	}
-	page := slices.Clone(c.people[first:min(len(c.people), first+min(limit, 7))])
-	for i := range page {
-		page[i].Person.Sends = slices.Clone(page[i].Person.Sends)
+	last := min(len(c.people), first+min(limit, 7))
+	stretch := scheduler.Stretch{Done: last == len(c.people) && c.fails == nil}
+	for _, subject := range c.people[first:last] {
+		stretch.Last = subject.Contact.PersonID
+		subject.Person.Sends = slices.Clone(subject.Person.Sends)
+		for _, reach := range want.Audiences {
+			subject.In = append(subject.In, reach.Has(subject, want.Now))
+		}
+		if slices.Contains(subject.In, true) {
+			stretch.Subjects = append(stretch.Subjects, subject)
+		}
 	}
-	return page, nil
+	return stretch, nil
 }
 
 // somebody is the n-th person, who may get everything.

@@ -78,10 +78,9 @@ func (s Schedule) Remarks() []Problem {
 	if err != nil || !table.eitherDay() {
 		return nil
 	}
-	fields := strings.Fields(s.Cron)
 	return []Problem{{Field: "cron", Message: fmt.Sprintf(
-		"%q fires on day of month %s and also on every weekday %s: with both fields set, cron takes days that meet either; put * in one of them if both were meant to hold",
-		s.Cron, fields[2], fields[4])}}
+		"%q fires on day %s of the month and also on every %s: with both day fields set, cron takes days that meet either, and cannot ask for days that meet both; put * in the field that is not meant",
+		s.Cron, strings.Fields(s.Cron)[2], table.weekdays())}}
 }
 
 // loadZone loads an IANA zone by the name that means the same on every machine.

@@ -163,9 +163,15 @@ func TestLeapDayOver2100(t *testing.T) {
 }
 
 func TestRemarksExplainEitherDay(t *testing.T) {
-	remarks := rome("0 9 13 * 5").Remarks()
-	if len(remarks) != 1 || !strings.Contains(remarks[0].Message, "day of month 13 and also on every weekday 5") {
-		t.Errorf("Remarks() = %+v, want the two day fields explained", remarks)
+	for cron, says := range map[string]string{
+		"0 9 13 * 5":         "fires on day 13 of the month and also on every Friday:",
+		"0 9 1,15 * MON-WED": "fires on day 1,15 of the month and also on every Monday, Tuesday, Wednesday:",
+		"0 9 1 * 7":          "fires on day 1 of the month and also on every Sunday:",
+	} {
+		remarks := rome(cron).Remarks()
+		if len(remarks) != 1 || remarks[0].Field != "cron" || !strings.Contains(remarks[0].Message, says) {
+			t.Errorf("Remarks(%q) = %+v, want the two day fields explained", cron, remarks)
+		}
 	}
 	for _, cron := range []string{"0 9 * * 5", "0 9 13 * *", "0 9 */1 * 5", "@weekly", "rubbish"} {
 		if remarks := rome(cron).Remarks(); len(remarks) != 0 {

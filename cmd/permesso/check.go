@@ -183,7 +183,7 @@ func (s *session) tellConfig(cfg *config.Config) error {
 			t.row(c.ID, "never again", "")
 		}
 		for _, f := range fires {
-			t.row(c.ID, clock(f.At, f.At.Location()), noteInWords(f))
+			t.row(c.ID, clock(f.At, f.At.Location()), f.NoteInWords())
 		}
 	}
 	if !any {

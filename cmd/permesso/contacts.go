@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,7 +22,7 @@ func (s *session) contactsVerb() *cobra.Command {
 	return s.group(&cobra.Command{Use: "contacts", Short: "the people on record: import, show, export"},
 		s.importVerb(imported{
 			noun: "contacts", read: imports.Contacts, tags: true,
-			long: "Imports a CSV file with a header. phone is required; name, language, timezone, external_id and tags (separated by ;)\n" +
+			long: "Imports a CSV file or an Excel workbook with a header. phone is required; name, language, timezone, external_id and tags (separated by ;)\n" +
 				"are known, every other column x becomes attributes.x. An empty cell leaves what is there. A bad row is rejected\n" +
 				"with its line and never stops the file.",
 		}),
@@ -154,8 +153,10 @@ func (s *session) tellContact(a *app.App, c scheduler.Contact, shown contactShow
 
 func (s *session) contactsExportVerb() *cobra.Command {
 	return s.verb(&cobra.Command{
-		Use:     "export",
-		Short:   "print every contact as CSV, in the columns that import reads",
+		Use:   "export",
+		Short: "print every contact as CSV, in the columns that import reads",
+		Long: "Prints every contact as CSV, in the columns that import reads. It can be opened and saved in a spreadsheet: an apostrophe\n" +
+			"keeps phone numbers, and whatever looks like a formula, as text; import takes it off again. With --json numbers are bare.",
 		Example: "  permesso contacts export > contacts.csv",
 		Args:    exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
@@ -176,8 +177,6 @@ func (s *session) contactsExportVerb() *cobra.Command {
 	})
 }
 
-var exportColumns = []string{"phone", "name", "language", "timezone", "external_id", "tags"}
-
 // exportCSV reads the contacts twice: the header needs every attribute's name, and the people may be too many to hold.
 func (s *session) exportCSV(ctx context.Context, a *app.App) error {
 	named := map[string]bool{}
@@ -189,25 +188,17 @@ func (s *session) exportCSV(ctx context.Context, a *app.App) error {
 			named[key] = true
 		}
 	}
-	attributes := slices.Sorted(maps.Keys(named))
-	w := csv.NewWriter(s.out)
-	err := w.Write(slices.Concat(exportColumns, attributes))
-	for c, failure := range a.Store.Contacts(ctx) {
-		if failure != nil {
-			return failure
+	w := imports.NewContactWriter(s.out, slices.Sorted(maps.Keys(named)))
+	for c, err := range a.Store.Contacts(ctx) {
+		if err == nil {
+			err = w.Write(c)
 		}
-		cells := []string{string(c.Phone), c.Name, c.Language, c.Zone, c.ExternalID, strings.Join(c.Tags, ";")}
-		for _, key := range attributes {
-			cells = append(cells, c.Attributes[key])
+		if err != nil {
+			return errors.Join(err, w.Flush())
 		}
-		for i := range cells {
-			cells[i] = imports.Guard(cells[i])
-		}
-		err = errors.Join(err, w.Write(cells))
 	}
-	w.Flush()
-	if err := errors.Join(err, w.Error()); err != nil {
-		return errcode.With(fmt.Errorf("writing CSV: %w", err), errcode.OutputFailed)
+	if err := w.Flush(); err != nil {
+		return errcode.With(err, errcode.OutputFailed)
 	}
 	return nil
 }

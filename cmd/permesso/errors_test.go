@@ -157,7 +157,7 @@ func wrongFiles(w *world) []failure {
 	_ = zip.Close()
 	wrong := w.write("wrong.csv", "phone,name\nabc,Ann\n")
 	closed := w.path("closed")
-	if err := errors.Join(os.Mkdir(closed, 0o700), os.WriteFile(closed+"/wrong.csv", []byte("phone\nabc\n"), 0o600), os.Mkdir(closed+"/wrong.csv.rejected.csv", 0o700)); err != nil {
+	if err := errors.Join(os.Mkdir(closed, 0o700), os.WriteFile(closed+"/wrong.csv", []byte("phone\nabc\n"), 0o600), os.MkdirAll(closed+"/wrong.csv.rejected.csv/full", 0o700)); err != nil {
 		w.t.Fatal(err)
 	}
 	file := func(name, text string) string { return "contacts import " + w.write(name, text) }
@@ -170,9 +170,10 @@ func wrongFiles(w *world) []failure {
 		{w, file("twice.csv", "phone,name,name\n+393471000777,Ann,Ann\n"), errcode.ColumnTwice, exitFailed},
 		{w, file("open.csv", "phone,\"name\n"), errcode.HeaderUnreadable, exitFailed},
 		{w, file("packed.csv.gz", packed.String()), errcode.FileCompressed, exitFailed},
-		{w, file("old.csv", "phone,name\n+393471000777,Jos\xe9\n+393471000778,Zo\xeb\n"), errcode.FileNotUTF8, exitFailed},
-		{w, file("utf16.csv", "\xff\xfep\x00h\x00o\x00n\x00e\x00\n\x00"), errcode.FileUTF16, exitFailed},
-		{w, file("book.xls", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 a workbook"), errcode.FileWorkbook, exitFailed},
+		{w, file("utf32.csv", "\xff\xfe\x00\x00p\x00\x00\x00"), errcode.FileUTF32, exitFailed},
+		{w, file("sep.csv", "sep=#\nphone#name\n"), errcode.FileSeparator, exitFailed},
+		{w, file("wide.csv", "phone"+strings.Repeat(",a", 5000)+"\n"), errcode.HeaderTooWide, exitFailed},
+		{w, file("book.xls", "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1 a workbook"), errcode.WorkbookOther, exitFailed},
 		{w, file("binary.csv", "ph\x00\x01\x02one\n"), errcode.FileNotText, exitFailed},
 		{w, "suppress import " + w.write("stops.csv", "phone,at,ponies\n+393471000777,2026-03-01T10:00:00Z,1\n"), errcode.ColumnUnknown, exitFailed},
 		{w, "contacts import --strict " + wrong, errcode.RowsRejected, exitIncomplete},

@@ -20,18 +20,11 @@ func (s *session) explainVerb() *cobra.Command {
 		Example: "  permesso explain weekend-offer +393471234567 --at 2026-12-24T18:00",
 		Args:    exactly("CAMPAIGN", "PHONE"),
 	}, func(cmd *cobra.Command, args []string) error {
-		cfg, err := s.config()
+		cfg, start, err := s.campaignAt(args[0], at)
 		if err != nil {
-			return err
-		}
-		if err := campaign(cfg, args[0]); err != nil {
 			return err
 		}
 		phone, _, err := anyNumber(cfg, args[1])
-		if err != nil {
-			return err
-		}
-		start, err := when("--at", at, zoneOf(cfg))
 		if err != nil {
 			return err
 		}

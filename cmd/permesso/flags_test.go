@@ -62,6 +62,7 @@ var changes = map[string]struct{ without, with, shown string }{
 
 	"permesso plan --at":   {"plan weekend-offer", "plan weekend-offer --at 2026-01-01", ""},
 	"permesso plan --next": {"plan weekend-offer", "plan weekend-offer --next 30d", ""},
+	"permesso plan --ics":  {"plan --next 30d", "plan --next 30d --ics", ""},
 
 	"permesso run --at":     {"run order-ready --at 2020-01-01", "run order-ready --at 2099-01-01", ""},
 	"permesso run --detach": {"run order-ready --json", "run order-ready --json --detach", ""},

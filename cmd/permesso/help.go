@@ -11,11 +11,12 @@ var unbuilt = map[string]string{
 	"consent verify": "the proof that the ledger is whole",
 }
 
-// strictHelp refuses a word that is no verb also where help is asked for: cobra would print the help of the verb above it.
+// strictHelp refuses a word that is no verb also where --help stands behind it: cobra would print the help of the verb above.
 func (s *session) strictHelp(root *cobra.Command) {
 	show := root.HelpFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
-		if words := cmd.Flags().Args(); cmd.Name() != "help" && cmd.HasSubCommands() && len(words) > 0 {
+		asked, _ := cmd.Flags().GetBool("help") // a command without the flag was not asked by it
+		if words := cmd.Flags().Args(); asked && cmd.HasSubCommands() && len(words) > 0 {
 			s.late = unknownVerb(cmd, words[0])
 			return
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ func (s *session) importVerb(kind imported) *cobra.Command {
 	var f importFlags
 	cmd := s.verb(&cobra.Command{
 		Use:     "import FILE [flags]",
-		Short:   "import " + kind.noun + " from a CSV file",
+		Short:   "import " + kind.noun + " from a CSV file or an Excel workbook",
 		Long:    kind.long + "\nRejected rows are counted, explained and written to FILE.rejected.csv. Importing a file twice changes nothing.",
 		Example: "  permesso " + verbOf[kind.noun] + " import " + kind.noun + ".csv --dry-run",
 		Args:    exactly("FILE"),
@@ -76,8 +77,8 @@ func (s *session) importFile(cmd *cobra.Command, kind imported, path string, f i
 	}
 	bar := s.bytesBar(filepath.Base(path), stat.Size())
 	o := imports.Options{
-		Region: cfg.Business.Country, BusinessName: cfg.Business.Name, Categories: cfg.Rules.Categories, Tag: f.tag, DryRun: f.dryRun, Now: time.Now(),
-		Progress: bar.bytes, RejectedPath: path + ".rejected.csv",
+		Region: cfg.Business.Country, BusinessName: cfg.Business.Name, Categories: cfg.Rules.Categories, Attributes: cfg.Attributes, Zone: zoneOf(cfg),
+		Tag: f.tag, DryRun: f.dryRun, Now: time.Now(), Progress: bar.bytes, RejectedPath: imports.RejectedPath(path),
 	}
 	var result imports.Result
 	if f.dryRun {
@@ -121,59 +122,69 @@ type importResult struct {
 	Unchanged    int                  `json:"unchanged"`
 	Repeated     int                  `json:"repeated"`
 	Rejected     int                  `json:"rejected"`
-	ByReason     map[string]int       `json:"by_reason"`
-	ByCode       map[errcode.Code]int `json:"by_code"`
+	ByReason     map[errcode.Code]int `json:"by_reason"`
+	Problems     []importProblem      `json:"problems"`
 	RejectedFile string               `json:"rejected_file"`
+	Format       string               `json:"format"`
+	Encoding     string               `json:"encoding,omitempty"`
+	Sheet        string               `json:"sheet,omitempty"`
 	Warnings     []string             `json:"warnings,omitempty"`
 	DryRun       bool                 `json:"dry_run,omitempty"`
+}
+
+// importProblem is one kind of rejection as JSON, with the first rows that have it.
+type importProblem struct {
+	Reason errcode.Code `json:"reason"`
+	Why    string       `json:"why"`
+	Count  int          `json:"count"`
+	Rows   []problemRow `json:"rows"`
+}
+
+type problemRow struct {
+	Line   int    `json:"line"`
+	Column string `json:"column,omitempty"`
+	Value  string `json:"value,omitempty"`
+}
+
+// problems puts the rejections of each kind together, in the order in which the kinds were met.
+func problems(r imports.Result) []importProblem {
+	kinds, places := []importProblem{}, map[errcode.Code]int{}
+	for _, p := range r.Problems {
+		place, known := places[p.Code]
+		if !known {
+			place = len(kinds)
+			places[p.Code] = place
+			kinds = append(kinds, importProblem{Reason: p.Code, Why: p.Reason, Count: r.ByReason[p.Code]})
+		}
+		kinds[place].Rows = append(kinds[place].Rows, problemRow{p.Line, p.Column, p.Value})
+	}
+	return kinds
 }
 
 func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
 	if s.json {
 		out := importResult{
-			r.Rows, r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Repeated, r.Rejected, r.ByReason, map[errcode.Code]int{}, r.RejectedFile, r.Warnings, dryRun,
-		}
-		for reason, n := range r.ByReason {
-			out.ByCode[imports.Code(reason)] += n
+			Rows: r.Rows, Added: r.Counts.Added, Changed: r.Counts.Changed, Unchanged: r.Counts.Unchanged, Repeated: r.Repeated,
+			Rejected: r.Rejected, ByReason: r.ByReason, Problems: problems(r), RejectedFile: r.RejectedFile,
+			Format: r.ReadAs.Format, Encoding: r.ReadAs.Encoding, Sheet: r.ReadAs.Sheet, Warnings: r.Warnings, DryRun: dryRun,
 		}
 		if out.ByReason == nil {
-			out.ByReason = map[string]int{}
+			out.ByReason = map[errcode.Code]int{}
 		}
 		return s.object(out)
 	}
-	if dryRun {
-		if err := s.say("%s: %s, %d rejected. It was a dry run: nothing was changed.", path, count(r.Rows, "row"), r.Rejected); err != nil {
-			return err
-		}
-	} else {
-		again := ""
-		if r.Repeated > 0 {
-			again = fmt.Sprintf(", %d of people met again below", r.Repeated)
-		}
-		if err := s.say("%s: %s: %d added, %d changed, %d unchanged, %d rejected%s.", path, count(r.Rows, "row"),
-			r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Rejected, again); err != nil {
-			return err
-		}
+	if err := s.tellCounts(path, r, dryRun); err != nil {
+		return err
 	}
 	for _, warning := range r.Warnings {
 		if err := s.print("%s %s", s.painted(yellow, "warning:"), oneLine(warning)); err != nil {
 			return err
 		}
 	}
-	if r.Rejected == 0 {
-		return nil
-	}
-	t := s.table("LINE", "COLUMN", "VALUE", "WHY IT WAS REJECTED").numbers(0)
-	shown := map[string]int{}
-	for _, p := range r.Problems {
-		shown[p.Reason]++
-		t.row(fmt.Sprint(p.Line), p.Column, p.Value, fmt.Sprintf("%s [%s]", p.Reason, imports.Code(p.Reason)))
-		if more := r.ByReason[p.Reason] - shown[p.Reason]; more > 0 && shown[p.Reason] == problemsOfEach {
-			t.row("", "", "", fmt.Sprintf("(and %d more like this)", more))
+	for _, kind := range problems(r) {
+		if err := s.print("%s: %s [%s]\n  %s", s.painted(red, count(kind.Count, "row")), kind.Why, kind.Reason, kind.where()); err != nil {
+			return err
 		}
-	}
-	if err := t.flush(); err != nil {
-		return err
 	}
 	if r.RejectedFile == "" {
 		return nil
@@ -181,8 +192,43 @@ func (s *session) tellImport(path string, r imports.Result, dryRun bool) error {
 	return s.say("The rejected rows are in %s: mend them there and import that file.", r.RejectedFile)
 }
 
-// problemsOfEach is how many rejections of one reason imports.Result keeps.
-const problemsOfEach = 10
+func (s *session) tellCounts(path string, r imports.Result, dryRun bool) error {
+	if as := r.ReadAs.String(); as != "" {
+		if err := s.say("%s: %s", path, oneLine(as)); err != nil {
+			return err
+		}
+	}
+	again := ""
+	if r.Repeated > 0 {
+		again = fmt.Sprintf(", %d of people met again below", r.Repeated)
+	}
+	if dryRun {
+		return s.say("%s: %s: %d good, %d rejected%s. It was a dry run: nothing was changed.", path, count(r.Rows, "row"),
+			r.Rows-r.Rejected, r.Rejected, again)
+	}
+	return s.say("%s: %s: %d added, %d changed, %d unchanged, %d rejected%s.", path, count(r.Rows, "row"),
+		r.Counts.Added, r.Counts.Changed, r.Counts.Unchanged, r.Rejected, again)
+}
+
+// where names the rows of a kind for people: lines 3, 9 (language "italiano") and 2 more.
+func (p importProblem) where() string {
+	var rows []string
+	for _, row := range p.Rows {
+		text := fmt.Sprint(row.Line)
+		if row.Value != "" {
+			text += fmt.Sprintf(" (%s %q)", row.Column, oneLine(row.Value))
+		}
+		rows = append(rows, text)
+	}
+	text := "line " + rows[0]
+	if p.Count > 1 {
+		text = "lines " + strings.Join(rows, ", ")
+	}
+	if more := p.Count - len(rows); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
 
 func (s *session) withStore(cmd *cobra.Command, cfg *config.Config, work func(ctx context.Context, a *app.App) error) error {
 	return s.withConfig(cmd, cfg, logProblems, work)

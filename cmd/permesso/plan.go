@@ -21,12 +21,14 @@ import (
 
 func (s *session) planVerb() *cobra.Command {
 	var at, next string
+	var ics bool
 	cmd := s.verb(&cobra.Command{
-		Use:   "plan [CAMPAIGN] [--at TIME] [--next SPAN]",
+		Use:   "plan [CAMPAIGN] [--at TIME] [--next SPAN [--ics]]",
 		Short: "what would be sent, to how many, and when; changes nothing",
 		Long: "Judges everybody as a run would, and counts. Without CAMPAIGN it plans each by itself. With --next it lists when campaigns\n" +
-			"fire instead, and needs no contacts, templates or network. --at may be past.",
-		Example: "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d",
+			"fire instead, and what they collide with, and needs no contacts, templates or network: where there is a database it\n" +
+			"also counts whom each would reach as of now. --at may be past.",
+		Example: "  permesso plan weekend-offer\n  permesso plan weekend-offer --at 2026-12-24T18:00\n  permesso plan --next 30d\n  permesso plan --next 90d --ics > campaigns.ics",
 		Args:    atMostCampaign,
 	}, func(cmd *cobra.Command, args []string) error {
 		cfg, err := s.config()
@@ -49,7 +51,10 @@ func (s *session) planVerb() *cobra.Command {
 			start = time.Now().Truncate(time.Second)
 		}
 		if cmd.Flags().Changed("next") {
-			return s.planNext(cfg, campaigns, start, next)
+			return s.planNext(cmd.Context(), cfg, campaigns, start, next, ics)
+		}
+		if ics {
+			return misuse(errcode.MissingFlag, "--ics is a form of --next: `permesso plan --next 90d --ics`")
 		}
 		return s.withConfig(cmd, cfg, logProblems, func(ctx context.Context, a *app.App) error {
 			return s.planAll(ctx, a, campaigns, start)
@@ -57,6 +62,7 @@ func (s *session) planVerb() *cobra.Command {
 	})
 	cmd.Flags().StringVar(&at, "at", "", "as of this `TIME`; absent is now")
 	cmd.Flags().StringVar(&next, "next", "", "list when campaigns fire within this `SPAN`, such as 30d")
+	cmd.Flags().BoolVar(&ics, "ics", false, "with --next: as iCalendar, for the calendars that people look at")
 	return cmd
 }
 
@@ -227,48 +233,17 @@ func inOrder(counts map[policy.Reason]int) []policy.Reason {
 	return reasons
 }
 
-// planNext lists when campaigns fire. It opens nothing.
-func (s *session) planNext(cfg *config.Config, campaigns []scheduler.Campaign, at time.Time, text string) error {
+// planNext lists when campaigns fire. Only to count people, and only after that, does it open anything.
+func (s *session) planNext(ctx context.Context, cfg *config.Config, campaigns []scheduler.Campaign, at time.Time, text string, ics bool) error {
 	length, err := span(text)
 	if err != nil {
 		return misuse(errcode.InvalidSpan, "--next %w", err)
 	}
-	var fires []scheduler.Occurrence
-	for _, c := range campaigns {
-		own, err := c.Between(at, at.Add(length))
-		if err != nil {
-			return err
-		}
-		fires = append(fires, own...)
+	if ics && s.json {
+		return misuse(errcode.ConflictingFlags, "--ics and --json are two forms of one list: choose one")
 	}
-	slices.SortStableFunc(fires, func(a, b scheduler.Occurrence) int {
-		return cmp.Or(a.At.Compare(b.At), strings.Compare(a.Campaign, b.Campaign))
-	})
-	t := s.table("FIRES AT", "CAMPAIGN", "")
-	for _, f := range fires {
-		if s.json {
-			if err := s.object(f); err != nil {
-				return err
-			}
-			continue
-		}
-		t.row(clock(f.At, f.At.Location()), f.Campaign, noteInWords(f))
+	if ics {
+		return s.writeFeed(cfg, campaigns, at, at.Add(length))
 	}
-	switch {
-	case s.json:
-		return nil
-	case len(fires) == 0:
-		return s.say("Nothing fires between %s and %s.", clock(at, zoneOf(cfg)), clock(at.Add(length), zoneOf(cfg)))
-	}
-	return t.flush()
-}
-
-func noteInWords(o scheduler.Occurrence) string {
-	switch o.Note {
-	case scheduler.NoteGap:
-		return fmt.Sprintf("the clocks skip %s that day: the first moment after it", o.Local)
-	case scheduler.NoteOverlap:
-		return fmt.Sprintf("the clocks show %s twice that day: the first of the two", o.Local)
-	}
-	return ""
+	return s.tellCalendar(ctx, cfg, campaigns, at, at.Add(length))
 }

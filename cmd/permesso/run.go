@@ -22,14 +22,7 @@ func (s *session) runVerb() *cobra.Command {
 		Example: "  permesso run weekend-offer --test\n  permesso run weekend-offer --detach",
 		Args:    exactly("CAMPAIGN"),
 	}, func(cmd *cobra.Command, args []string) error {
-		cfg, err := s.config()
-		if err != nil {
-			return err
-		}
-		if err := campaign(cfg, args[0]); err != nil {
-			return err
-		}
-		start, err := when("--at", at, zoneOf(cfg))
+		cfg, start, err := s.campaignAt(args[0], at)
 		if err != nil {
 			return err
 		}

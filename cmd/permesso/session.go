@@ -189,6 +189,19 @@ func campaign(cfg *config.Config, id string) error {
 	return misuse(errcode.NoSuchCampaign, "there is no campaign %q in %s%s", id, cfg.File, among(id, ids))
 }
 
+// campaignAt reads the configuration, and the campaign and the time that a line names.
+func (s *session) campaignAt(id, at string) (*config.Config, time.Time, error) {
+	cfg, err := s.config()
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if err := campaign(cfg, id); err != nil {
+		return nil, time.Time{}, err
+	}
+	start, err := when("--at", at, zoneOf(cfg))
+	return cfg, start, err
+}
+
 // category checks that the configuration has the category.
 func category(cfg *config.Config, id string) error {
 	if _, ok := cfg.Rules.Categories[id]; ok {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -70,6 +71,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	}
 	a.Store, a.Graph = db, client
 	db.ShareLocations(cfg.Rules.Locations)
+	cfg.Rules.Lots = db.Lots()
 	return a, nil
 }
 
@@ -91,8 +93,9 @@ func holder() string {
 }
 
 // Freeze is the configuration that a run of the campaign keeps to its end.
-func (a *App) Freeze(c scheduler.Campaign) scheduler.Frozen {
-	cfg := a.config()
+func (a *App) Freeze(c scheduler.Campaign) scheduler.Frozen { return freeze(a.config(), c) }
+
+func freeze(cfg *config.Config, c scheduler.Campaign) scheduler.Frozen {
 	return scheduler.Frozen{Campaign: c, Rules: cfg.Rules, Attributes: cfg.Attributes, Segments: cfg.Segments, ApproveAbove: cfg.ApproveAbove}
 }
 
@@ -123,18 +126,21 @@ func (a *App) SyncTemplates(ctx context.Context) ([]templates.Template, error) {
 	if err != nil {
 		return nil, fmt.Errorf("asking Meta: %w", err)
 	}
-	entries := make([]templates.Entry, 0, len(raws))
-	list := make([]templates.Template, 0, len(raws))
+	entries, list := readable(raws, a.Log)
+	return list, a.Store.SaveTemplates(ctx, entries)
+}
+
+// readable reads the templates that Meta listed, each with its text and without; what cannot be read is left out.
+func readable(raws []json.RawMessage, log *slog.Logger) (entries []templates.Entry, list []templates.Template) {
 	for _, raw := range raws {
 		t, err := templates.Parse(raw)
 		if err != nil {
-			a.Log.Warn("a template of Meta's list cannot be read and is left out", "error", err)
+			log.Warn("a template of Meta's list cannot be read and is left out", "error", err)
 			continue
 		}
-		entries = append(entries, templates.Entry{Raw: raw, Template: t})
-		list = append(list, t)
+		entries, list = append(entries, templates.Entry{Raw: raw, Template: t}), append(list, t)
 	}
-	return list, a.Store.SaveTemplates(ctx, entries)
+	return entries, list
 }
 
 // Catalogue is the set of templates as last synced.

@@ -32,11 +32,12 @@ func Awaits(run scheduler.Run) error {
 
 // Configured names a campaign as it is configured now: the hash of what a run of it would keep, "" when there is none of that id.
 func (a *App) Configured(campaign string) string {
-	c, ok := a.config().Campaign(campaign)
+	cfg := a.config()
+	c, ok := cfg.Campaign(campaign)
 	if !ok {
 		return ""
 	}
-	hash, err := a.Freeze(c).Hash()
+	hash, err := freeze(cfg, c).Hash()
 	if err != nil {
 		return ""
 	}

@@ -247,8 +247,8 @@ func (d *Demo) optOut(ctx context.Context, run scheduler.Run) error {
 	words := []string{"STOP", "Basta", "cancellami", "Stop, grazie", "unsubscribe", "non scrivetemi più"}
 	for sender.Sleep(ctx, 300*time.Millisecond) {
 		progress, err := d.Store.Progress(ctx, run.ID)
-		if err != nil || progress.Messages()*4 < progress.Total() {
-			continue // not yet, or asked again in a moment
+		if err != nil || progress.Total() == 0 || progress.Messages()*4 < progress.Total() {
+			continue // not yet, or asked again in a moment: before it is planned nobody waits
 		}
 		var waiting []report.Line
 		for line, err := range d.Store.Log(ctx, report.Filter{Run: run.ID, State: "queued"}) {

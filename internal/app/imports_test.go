@@ -34,6 +34,9 @@ var sqlAndHTTP = slices.Concat(sqlPackages, []string{"net/http"})
 // A code belongs to an error where it arises, in every room. internal/errcode is words alone and imports nothing of ours.
 const leaf = "internal/errcode"
 
+// The holidays of countries are data that policy alone reads.
+const calendars = "policy/holidays"
+
 // The line of the domain. Each may import those before it.
 var domain = []string{leaf, "internal/phone", "policy", "templates", "sender", "scheduler"}
 
@@ -41,8 +44,9 @@ var domain = []string{leaf, "internal/phone", "policy", "templates", "sender", "
 // made here, in the open.
 var rooms = map[string]room{
 	leaf:             {forbids: sqlAndHTTP, noClock: true},
+	calendars:        {forbids: sqlAndHTTP, noClock: true},
 	"internal/phone": {imports: domain[:1], forbids: sqlAndHTTP, noClock: true},
-	"policy":         {imports: domain[:2], forbids: sqlAndHTTP, noClock: true},
+	"policy":         {imports: with(domain[:2], calendars), forbids: sqlAndHTTP, noClock: true},
 	"templates":      {imports: domain[:3], forbids: sqlAndHTTP, noClock: true},
 	"sender":         {imports: domain[:4], forbids: sqlAndHTTP},
 	"scheduler":      {imports: domain[:5], forbids: sqlAndHTTP},
@@ -56,6 +60,7 @@ var rooms = map[string]room{
 	"internal/metrics": {imports: domain, forbids: sqlPackages},
 	"internal/console": {imports: with(domain, "internal/report"), forbids: sqlPackages},
 	"internal/imports": {imports: domain, forbids: sqlAndHTTP},
+	"internal/ical":    {imports: domain, forbids: sqlAndHTTP, noClock: true},
 	"internal/store":   {imports: with(domain, "internal/report", "migrations"), forbids: []string{"net/http"}},
 	"migrations":       {},
 

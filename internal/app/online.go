@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,7 +54,8 @@ func AskMeta(ctx context.Context, cfg *config.Config, log *slog.Logger) (Online,
 	for _, n := range cfg.Numbers {
 		wrong = append(wrong, said.askNumber(ctx, client, n))
 	}
-	wrong = append(wrong, said.checkTemplates(cfg, catalogueOf(raws, log)))
+	_, list := readable(raws, log)
+	wrong = append(wrong, said.checkTemplates(cfg, templates.NewCatalogue(list)))
 	return said, errors.Join(wrong...)
 }
 
@@ -91,17 +91,4 @@ func (o *Online) checkTemplates(cfg *config.Config, catalogue templates.Catalogu
 		}
 	}
 	return errors.Join(wrong...)
-}
-
-func catalogueOf(raws []json.RawMessage, log *slog.Logger) templates.Catalogue {
-	var list []templates.Template
-	for _, raw := range raws {
-		t, err := templates.Parse(raw)
-		if err != nil {
-			log.Warn("a template of Meta's list cannot be read and is left out", "error", err)
-			continue
-		}
-		list = append(list, t)
-	}
-	return templates.NewCatalogue(list)
 }

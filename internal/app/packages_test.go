@@ -33,7 +33,9 @@ var longFiles = map[string]string{}
 var emptyNames = []string{"base", "common", "helper", "helpers", "misc", "models", "pkg", "shared", "types", "util", "utils"}
 
 // commandLine is a line to type, in a text that people read.
-var commandLine = regexp.MustCompile(`permesso (?:check|consent|contacts|demo|explain|halt|init|log|migrate|plan|report|resume|runs?|sandbox|schema|serve|suppress|templates)\b(?:[^:]|$)`)
+var commandLine = regexp.MustCompile(`permesso (?:check|consent|contacts|demo|explain|halt|init|log|migrate|plan|report|resume|run|runs (?:approve|cancel|list|pause|resume|show)|sandbox|schema|serve|suppress|templates)\b(?:[^:]|$)`)
+
+var commandPath = regexp.MustCompile(`^permesso( [a-z]+)+( --[a-z-]+)?$`)
 
 // The top level is the product in its folders; the rest is in internal, docs and dot files.
 var topLevel = []string{
@@ -113,6 +115,9 @@ func TestCommandsStandInBackquotes(t *testing.T) {
 			text, err := strconv.Unquote(literal.Value)
 			if err != nil {
 				t.Fatalf("%s: %v", file, err)
+			}
+			if commandPath.MatchString(text) {
+				return true // a name in a table, no sentence
 			}
 			for line := range strings.Lines(text) {
 				for _, at := range commandLine.FindAllStringIndex(line, -1) {

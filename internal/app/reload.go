@@ -129,6 +129,6 @@ func keep(start, next *config.Config) (kept []string) {
 			*k.wanted = *k.was
 		}
 	}
-	next.Rules.Locations = start.Rules.Locations // shared with the runs that the store reads
+	next.Rules.Locations, next.Rules.Lots = start.Rules.Locations, start.Rules.Lots // shared with the runs that the store reads; the draw stays
 	return kept
 }

@@ -139,7 +139,10 @@ func (a *App) workers(roles []Role) []part {
 		return parts
 	}
 	if slices.Contains(roles, RoleScheduler) {
-		s := &scheduler.Scheduler{Slots: a.Store, Open: a.Store, Campaigns: func() []scheduler.Campaign { return a.config().Campaigns }, Freeze: a.Freeze, Logger: a.Log}
+		s := &scheduler.Scheduler{
+			Slots: a.Store, Formers: a.Store, Clock: a.Store.Now, Logger: a.Log, Campaigns: func() []scheduler.Campaign { return cfg.Campaigns },
+			Freeze: func(c scheduler.Campaign) scheduler.Frozen { return freeze(cfg, c) },
+		}
 		// Begun anew with each configuration: a schedule that is new there must be seen before its first slot, not after a sleep.
 		parts = append(parts, part{"scheduler of configuration " + cfg.Hash()[:8], s.Run}, part{"planner", a.planner().Run})
 	}

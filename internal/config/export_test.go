@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"encoding/json"
+
+	"github.com/permesso/permesso/policy"
 )
 
 // BuiltKeys are the paths of all keys that are read, LaterKeys of those that are refused as not built yet.
@@ -62,3 +64,12 @@ func Fallbacks() map[string]any {
 
 // RequiredKeys are the paths of the keys that the table wants there.
 func RequiredKeys() []string { return keyPaths(func(k key) bool { return k.required }) }
+
+// ReadClosedDays reads a file of days; lines are those of its mistakes.
+func ReadClosedDays(data []byte) (days []policy.ClosedDay, lines []int) {
+	days, mistakes := readClosedDays(data)
+	for _, m := range mistakes {
+		lines = append(lines, m.line)
+	}
+	return days, lines
+}

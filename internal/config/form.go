@@ -3,6 +3,8 @@ package config
 import (
 	"regexp"
 	"strings"
+
+	"github.com/permesso/permesso/policy"
 )
 
 // form is what the value of a key must look like, as far as it can be said without the rest of the file. The schema is
@@ -65,6 +67,16 @@ func durationForm() form {
 	f := patterned(`^(?:`+aDurationPart+`)+$`, wantDuration)
 	f.schema.AllOf = []node{{Pattern: `[1-9]|` + aReference, PatternError: "this must be longer than nothing"}}
 	return f
+}
+
+// holidayForm is a country whose holidays are known, or a file.
+func holidayForm() form {
+	return patterned(`^(?:`+strings.Join(policy.HolidayCountries(), "|")+`)$|`+closedDaysFile.String(), wantHoliday)
+}
+
+// shareForm is a part of all people.
+func shareForm() form {
+	return patterned(`^(?:100(?:\.0{1,4})?|0{0,2}[0-9]{1,2}(?:\.[0-9]{1,4})?)%$`, wantShare)
 }
 
 func timeForm(pattern string) form { return patterned(pattern, wantTimeOfDay) }

@@ -85,9 +85,10 @@ var (
 		{name: "quiet_hours", says: "The hours, in the recipient's own time, in which nothing is sent.", form: mapping(&quietKeys)},
 		{name: "recipient_timezone", says: "With strict every zone that a number may be in must be inside the window, with loose its main zone.",
 			form: oneWord(zonesWords), fallback: zonesWords[0]},
-		{name: "holidays", later: "no day is left out"},
+		{name: "holidays", says: "Whole days on which marketing waits: countries whose holidays hold for the people there, such as IT, and files of days for everybody, such as closed-days.csv with the columns date and name.",
+			form: listOf(holidayForm()).filled().distinct()},
 		{name: "countries", says: "The countries that messages of a kind may go to, or may not.", form: under(kindWords, mapping(&countryKeys))},
-		{name: "universal_holdout", later: "nobody is held out"},
+		{name: "universal_holdout", says: "The share of all people who get no marketing at all, for comparison, such as 2%.", form: shareForm()},
 	}}
 	capKeys = section{path: "policy.caps[]", says: "At most max messages to a person in any span of this length.", keys: []key{
 		{name: "max", says: "How many messages a person may get; 0 means never.", required: true, form: wholeForm(0)},

@@ -18,7 +18,7 @@ var (
 		{name: "audience", says: "Who gets it of those who consented, as an AIP-160 filter; without it, all of them.", form: textForm()},
 		{name: "parameters", says: "What fills the template's variables.", form: mapping(&parameterKeys)},
 		{name: "priority", says: "The campaign with the higher one wins where a cap leaves room for one message.", form: wholeForm(-1 << 31), fallback: 0},
-		{name: "holdout", later: "nobody is held out"},
+		{name: "holdout", says: "The share of the people who do not get this campaign, for comparison, such as 5%; who they are never changes.", form: shareForm()},
 		{name: "waves", later: "a run goes out in one wave"},
 		{name: "guard", later: "no run stops itself over opt-outs or failures"},
 		{name: "max_recipients", says: "How many people a run may write to; 0 is nobody, and without this key there is no limit.", form: wholeForm(0)},

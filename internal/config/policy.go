@@ -29,6 +29,12 @@ func (l *loader) readPolicy(root object) {
 	if v, found := o.get("countries"); found {
 		l.readCountries(v)
 	}
+	if v, found := o.get("holidays"); found {
+		l.readHolidays(v)
+	}
+	if v, found := o.get("universal_holdout"); found {
+		l.cfg.Rules.UniversalHoldout = v.holdout("marketing")
+	}
 }
 
 // scopedCap is a cap with its place, for comparing it with the others.

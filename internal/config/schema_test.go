@@ -314,7 +314,7 @@ func TestSchemaKnowsReferences(t *testing.T) {
 		"TEXT": "Aurora", "COUNTRY": "IT", "ZONE": "Europe/Rome", "DB": "sqlite:p.db", "URL": "https://a.example", "ADDRESS": "127.0.0.1:1", "VERSION": "v25.0",
 		"ID": "111222333444", "RATE": "12.5", "ONE": "1", "TRUE": "true", "KIND": "marketing", "SPAN": "36h", "TYPE": "number", "FILTER": `country = "IT"`,
 		"LOOSE": "loose", "TIME": "20:00", "CAMPAIGN": "weekend-offer", "CATEGORY": "offers", "PHONE": "+393471234567", "IT": "it", "TEMPLATE": "t",
-		"AUTO": "auto", "CRON": "0 18 * * FRI", "SKIP": "skip", "AT": "2027-01-01T10:00:00Z", "END": "2028-01-01T10:00:00Z", "FIELD": "name", "LINK": "https://a.example/b.jpg", "WORDS": "basta",
+		"AUTO": "auto", "CRON": "0 18 * * FRI", "SKIP": "skip", "AT": "2027-01-01T10:00:00Z", "END": "2028-01-01T10:00:00Z", "FIELD": "name", "LINK": "https://a.example/b.jpg", "WORDS": "basta", "SHARE": "2%",
 	}
 	text := `version: ${ONE}
 business: {name: "${TEXT}", country: "${COUNTRY}", timezone: "${ZONE}"}
@@ -333,6 +333,8 @@ policy:
   quiet_hours: {from: "${TIME}", to: "09:00", kind: "${KIND}"}
   recipient_timezone: ${LOOSE}
   countries: {marketing: {allow: ["${COUNTRY}"]}}
+  holidays: ["${COUNTRY}"]
+  universal_holdout: ${SHARE}
 opt_out: {keywords: {it: ["${WORDS}"]}}
 approvals: {above: "${ONE}"}
 test_phones: ["${PHONE}"]
@@ -353,6 +355,7 @@ campaigns:
       buttons: {0: {payload: "${TEXT}"}}
     priority: ${ONE}
     max_recipients: ${ONE}
+    holdout: ${SHARE}
     not_after: ${END}
 `
 	path := filepath.Join(t.TempDir(), "config.yaml")

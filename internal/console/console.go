@@ -44,6 +44,8 @@ type Options struct {
 	Hosts []string
 	// Notice returns what every page says above all else, "" for nothing; nil says nothing ever.
 	Notice func() string
+	// Calendar writes when campaigns fire as iCalendar text, for GET /calendar.ics; nil leaves that page out.
+	Calendar func() ([]byte, error)
 	// Logger gets what went wrong, never an address that was asked for: a search holds a phone number. Nil discards.
 	Logger *slog.Logger
 }
@@ -72,6 +74,9 @@ func New(options Options) http.Handler {
 	// What htmx asks for every second: the part of a page that moves.
 	mux.HandleFunc("GET /fragments/runs", c.showRunsFragment)
 	mux.HandleFunc("GET /fragments/runs/{id}", c.showRunFragment)
+	if options.Calendar != nil {
+		mux.HandleFunc("GET /calendar.ics", c.showCalendar)
+	}
 	mux.Handle("GET /static/{name}", files)
 	mux.HandleFunc("GET /", c.notFound)
 	return guard(mux, options.Hosts)

@@ -26,7 +26,7 @@ func TestLogRowSaysWhatWhyAndWhen(t *testing.T) {
 		`<span class="mono" title="Message undeliverable">131026</span> Message undeliverable`, "has not accepted the new terms",
 		`<time datetime="2026-11-27T17:07:01.5Z">Fri 27 Nov 2026, 18:07:01</time>`, `<li><span>delivered</span> <time datetime="2026-11-27T17:00:04.5Z">18:00:04</time></li>`,
 		`<time datetime="2026-11-28T08:00:01.722Z">Sat 28 Nov 2026, 09:00:01</time></summary>`, `<li><span>queued</span> <time datetime="2026-11-27T17:00:00.4Z">Fri 27 Nov 2026, 18:00:00</time></li>`,
-		`quiet_hours</span><div class="why">waits for the end of the quiet hours where this person is</div>`,
+		`quiet_hours</span><div class="why">waits for the end of quiet hours, or of a holiday, where this person is</div>`,
 		"(erased)", "IT.7351088412", "wamid.", `<option value="skipped">`,
 	} {
 		if !strings.Contains(html, want) {

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"syscall"
 	"testing"
@@ -121,6 +123,28 @@ func TestScheduleAfterDowntime(t *testing.T) {
 		h.everyone(all)
 		if n := h.meta.count(); n != people {
 			t.Errorf("%d POSTs for %d people", n, people)
+		}
+	})
+}
+
+// The console serves what `plan --next --ics` prints: the same events.
+func TestCalendarIsServed(t *testing.T) {
+	t.Parallel()
+	storetest.Databases(t, func(t *testing.T, target string) {
+		t.Parallel()
+		h := newHouse(t, target, settings{campaigns: scheduled(map[string]string{"nightly": `{cron: "30 2 * * *", timezone: Europe/Rome}`})})
+		h.serve()
+		answer, err := http.Get("http://" + h.console + "/calendar.ics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = answer.Body.Close() }()
+		feed, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(feed), "SUMMARY:nightly\r\n"); answer.StatusCode != http.StatusOK || n < 89 || n > 91 {
+			t.Errorf("status %d, %d events in 90 days", answer.StatusCode, n)
 		}
 	})
 }

@@ -14,5 +14,6 @@ func configuration() []Entry {
 			Do:    "Mend the lines that were named, then try `permesso check`.",
 		},
 	})
-	return slices.Concat(whole, configurationText(), configurationKeys(), configurationPlaces(), configurationCampaigns(), configurationDoubts())
+	return slices.Concat(whole, configurationText(), configurationKeys(), configurationPlaces(), configurationCampaigns(), configurationPeople(),
+		configurationDoubts(), configurationPeopleDoubts())
 }

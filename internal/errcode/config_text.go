@@ -132,7 +132,7 @@ right:  include: [campaigns/*.yaml]`,
 		},
 		{
 			Code: UnreadableReference, Title: "A file that cannot be read",
-			Means: "A file that `include` or `${file:PATH}` names is missing, empty, a folder or closed to the user that permesso runs as.",
+			Means: "A file that `include`, `policy.holidays` or `${file:PATH}` names is missing, empty, a folder or closed to the user that runs the program.",
 			Do:    "Check the path, which counts from the folder of config.yaml, and the permissions of the file.",
 		},
 	})

@@ -10,12 +10,20 @@ const (
 	FileEmpty         Code = "file_empty"
 	FileWorkbook      Code = "file_is_archive"
 	FileCompressed    Code = "file_compressed"
-	FileUTF16         Code = "file_in_utf16"
-	FileNotUTF8       Code = "file_not_utf8"
+	FileUTF32         Code = "file_in_utf32"
+	FileEncoding      Code = "file_encoding_unknown"
+	FileSeparator     Code = "file_separator_unknown"
 	FileNotText       Code = "file_not_text"
 	FileNotJSON       Code = "file_not_json"
 	HeaderUnreadable  Code = "header_unreadable"
 	HeaderMissing     Code = "header_missing"
+	HeaderTooWide     Code = "header_too_wide"
+	WorkbookOther     Code = "workbook_of_another_kind"
+	WorkbookLocked    Code = "workbook_protected"
+	WorkbookNoSheet   Code = "workbook_without_sheet"
+	WorkbookTooLarge  Code = "workbook_too_large"
+	WorkbookNoFile    Code = "workbook_not_in_a_file"
+	WorkbookDamaged   Code = "workbook_damaged"
 	ColumnMissing     Code = "column_missing"
 	ColumnTwice       Code = "column_twice"
 	ColumnUnknown     Code = "column_unknown"
@@ -59,9 +67,9 @@ func files() []Entry {
 			Do:    "Export the file again, with its header.",
 		},
 		{
-			Code: FileWorkbook, Title: "The file is a workbook or an archive",
-			Means: "What lies in it is packed and not read as rows of text.",
-			Do:    "Open it in the spreadsheet, save it as \"CSV UTF-8\" and import that.",
+			Code: FileWorkbook, Title: "The file is an archive and no Excel workbook",
+			Means: "What lies in it is packed, and of packed files workbooks (.xlsx) alone are read.",
+			Do:    "Unpack it and import what is inside.",
 		},
 		{
 			Code: FileCompressed, Title: "The file is compressed",
@@ -69,14 +77,54 @@ func files() []Entry {
 			Do:    "Unpack it, as with `gunzip FILE.gz`, and import what is inside.",
 		},
 		{
-			Code: FileUTF16, Title: "The file is encoded in UTF-16",
-			Means: "Some spreadsheets write it under the name Unicode text.",
+			Code: FileUTF32, Title: "The file is encoded in UTF-32",
+			Means: "UTF-8, UTF-16 and Windows-1252 are read.",
 			Do:    "Save it as \"CSV UTF-8\" and import that.",
 		},
 		{
-			Code: FileNotUTF8, Title: "The file is not UTF-8 text",
-			Means: "Its letters with accents are written in an older way, and which one cannot be told for certain.",
-			Do:    "Save it as \"CSV UTF-8\", or convert it with `iconv -f WINDOWS-1252 -t UTF-8`.",
+			Code: FileEncoding, Title: "The file's encoding is not known",
+			Means: "It is not UTF-8, and read as Windows-1252 it holds characters that no text has.",
+			Do:    "Save it as \"CSV UTF-8\" and import that.",
+		},
+		{
+			Code: FileSeparator, Title: "The first line names a separator that is not read",
+			Means: "A line `sep=` tells spreadsheets what separates the columns; comma, semicolon and tab are read.",
+			Do:    "Separate the columns with one of these, or delete the line that begins with `sep=`.",
+		},
+		{
+			Code: HeaderTooWide, Title: "The header has too many columns",
+			Means: "Nobody has that many attributes; mostly the separator is wrong, or a table of something else was exported.",
+			Do:    "Keep the columns that are needed, or check the separator.",
+		},
+		{
+			Code: WorkbookOther, Title: "The spreadsheet is not of the kind that is read",
+			Means: "Of spreadsheets, Excel workbooks (.xlsx) are read; not .xls, .xlsb or OpenDocument.",
+			Do:    "Save it as \"Excel Workbook\" (.xlsx) or \"CSV UTF-8\" and import that.",
+		},
+		{
+			Code: WorkbookLocked, Title: "The workbook is protected by a password",
+			Means: "What is in it cannot be read without it.",
+			Do:    "Take the password off, save it, and import it again.",
+		},
+		{
+			Code: WorkbookNoSheet, Title: "The workbook has no sheet that can be seen",
+			Means: "Of its sheets the first that is not hidden is read, and there is none with cells.",
+			Do:    "Show the one with the rows, save it, and import it again.",
+		},
+		{
+			Code: WorkbookTooLarge, Title: "The workbook unpacks to far too much",
+			Means: "A small file can be made to fill a disk. What it would unpack to is more than any list of people needs.",
+			Do:    "Copy the rows into a new workbook, or save the sheet as \"CSV UTF-8\", and import that.",
+		},
+		{
+			Code: WorkbookNoFile, Title: "A large workbook must lie on disk",
+			Means: "The table of what is in it stands at its end, which a pipe has to keep in memory to reach.",
+			Do:    "Save it and name the file.",
+		},
+		{
+			Code: WorkbookDamaged, Title: "The workbook is damaged",
+			Means: "A part of it is missing or is not what a workbook has there, as when copying it broke off.",
+			Do:    "Open and save it in a spreadsheet program, and import it again.",
 		},
 		{
 			Code: FileNotText, Title: "The file is no text",

@@ -17,6 +17,8 @@ const (
 	PhoneTooShort    Code = "phone_too_short"
 	PhoneTooLong     Code = "phone_too_long"
 	PhoneNotAPersons Code = "phone_not_a_persons"
+	PhoneDate        Code = "phone_is_date"
+	PhoneNegative    Code = "phone_is_negative"
 )
 
 // phones is what may be wrong with a phone number, on the command line (exit 2) and in a row of a file.
@@ -91,6 +93,16 @@ func phones() []Entry {
 			Code: PhoneTooLong, Title: "The number is too long",
 			Means: "No number of its country has so many digits.",
 			Do:    "Look for doubled digits and for a second number in the same place, and write a foreign number with its plus.",
+		},
+		{
+			Code: PhoneDate, Title: "The number is a date in the workbook",
+			Means: "A spreadsheet took what was typed for a date, and the digits are gone.",
+			Do:    "Format the column as text and type the number again.",
+		},
+		{
+			Code: PhoneNegative, Title: "The number is negative in the workbook",
+			Means: "A spreadsheet reckoned with what was typed, as it does with `+39-347`.",
+			Do:    "Format the column as text and type the number again.",
 		},
 		{
 			Code: PhoneNotAPersons, Title: "No person's number looks like this",

@@ -102,9 +102,9 @@ func reasons() []Entry {
 			Do:    "Widen `window`, or start the run before it opens.",
 		},
 		{
-			Code: "quiet_hours", Title: "It is quiet hours where the person is",
-			Means: "`policy.quiet_hours` holds messages of its kind back, in the person's own time.",
-			Do:    "Nothing: the message goes out afterwards if the run still lasts.",
+			Code: "quiet_hours", Title: "It is quiet hours, or a holiday, where the person is",
+			Means: "`policy.quiet_hours` holds messages of its kind back in the person's own time, and `policy.holidays` marketing; `permesso explain` names the holiday.",
+			Do:    "Nothing: the message goes out afterwards, or expires with the person's window of the run.",
 		},
 		{
 			Code: "frequency_cap", Title: "The person has had as many messages as the caps allow",

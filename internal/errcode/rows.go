@@ -24,6 +24,18 @@ const (
 	RowFuture         Code = "row_time_in_future"
 	RowLongAgo        Code = "row_time_before_1970"
 	RowScope          Code = "row_scope_unknown"
+
+	RowTimeWithoutOffset Code = "row_time_without_offset"
+	RowTimeOrder         Code = "row_time_ambiguous"
+	RowTimeIsNumber      Code = "row_time_is_number"
+	RowTimeSkipped       Code = "row_time_skipped_or_repeated"
+	RowDate              Code = "row_date_unreadable"
+	RowDateOrder         Code = "row_date_ambiguous"
+	RowDateIsNumber      Code = "row_date_is_number"
+	RowNoSuchDay         Code = "row_no_such_day"
+	RowLostDigits        Code = "row_digits_lost"
+	RowCellError         Code = "row_cell_error"
+	RowNoResult          Code = "row_formula_without_result"
 )
 
 func rows() []Entry {
@@ -124,6 +136,61 @@ func rows() []Entry {
 			Code: RowTime, Title: "The time cannot be read",
 			Means: "Times are in RFC 3339, with date, time and offset, so that none is read in the wrong zone.",
 			Do:    "Write it such as `2026-11-20T18:30:00+01:00`.",
+		},
+		{
+			Code: RowTimeWithoutOffset, Title: "The time has no offset",
+			Means: "Without it the time may be hours off, and of two acts the wrong one may count as the later.",
+			Do:    "Add the offset of the place where it was taken, as in `2026-11-20T18:30:00+01:00`.",
+		},
+		{
+			Code: RowTimeOrder, Title: "Day and month of the time could be taken for each other",
+			Means: "It does not begin with the year.",
+			Do:    "Write it such as `2026-11-20T18:30:00+01:00`.",
+		},
+		{
+			Code: RowTimeIsNumber, Title: "The time is a spreadsheet's day number",
+			Means: "Spreadsheets count days from 1900 and show them as dates; this file has the bare number.",
+			Do:    "Format the column as `yyyy-mm-ddThh:mm:ss`, add the offset, and export it again, or import the workbook itself with a column of dates.",
+		},
+		{
+			Code: RowTimeSkipped, Title: "The clocks skip or repeat this time",
+			Means: "A workbook's times have no offset and are read in the business's time zone, where this one does not exist, or exists twice, because the clocks change.",
+			Do:    "Write it as text with its offset, such as `2026-10-25T02:30:00+01:00`.",
+		},
+		{
+			Code: RowDate, Title: "The date cannot be read",
+			Means: "Attributes that config.yaml declares as dates are written year-month-day.",
+			Do:    "Write it such as `2026-11-21`.",
+		},
+		{
+			Code: RowDateOrder, Title: "Day and month of the date could be taken for each other",
+			Means: "It does not begin with the year.",
+			Do:    "Write it such as `2026-11-21`.",
+		},
+		{
+			Code: RowDateIsNumber, Title: "The date is a spreadsheet's day number",
+			Means: "Spreadsheets count days from 1900 and show them as dates; this file has the bare number.",
+			Do:    "Format the column as `yyyy-mm-dd` and export it again, or as a date in the workbook and import that.",
+		},
+		{
+			Code: RowNoSuchDay, Title: "The calendar has no such day",
+			Means: "The month has fewer days, or the number of a workbook's date lies outside all dates.",
+			Do:    "Check day and month.",
+		},
+		{
+			Code: RowLostDigits, Title: "The number's last digits are lost",
+			Means: "A spreadsheet keeps 15 digits of a number and writes zeros for the rest.",
+			Do:    "Format the column as text and type it again.",
+		},
+		{
+			Code: RowCellError, Title: "The cell shows an error of the spreadsheet",
+			Means: "Its formula could not be reckoned, as in `#N/A`.",
+			Do:    "Mend the formula, or empty the cell.",
+		},
+		{
+			Code: RowNoResult, Title: "The formula has no result in the file",
+			Means: "Formulas are not reckoned here; the result that the spreadsheet stored is read, and there is none.",
+			Do:    "Open the workbook in a spreadsheet program, save it, and import it again.",
 		},
 		{
 			Code: RowFuture, Title: "The time lies in the future",

@@ -1,6 +1,8 @@
 package imports
 
 import (
+	"errors"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -10,44 +12,52 @@ import (
 	"github.com/permesso/permesso/scheduler"
 )
 
-// readPhone reads the number of somebody to be written to.
-func readPhone(text, region string) (phone.Number, *Rejection) {
-	n, err := phone.Parse(text, region)
-	if err != nil {
-		return "", &Rejection{Column: "phone", Reason: err.Error()}
+func phoneRejection(err error) *Rejection {
+	rejection := &Rejection{Column: "phone", Reason: err.Error()}
+	if known, ok := errors.AsType[*phone.Error](err); ok {
+		rejection.Code = known.Code
 	}
-	return n, nil
+	return rejection
 }
 
 // readStoppedPhone reads the number of somebody who is not to be written to any more. A library that does not know
 // the number is no reason to go on: what is shaped like a number is stopped as it is written.
 func readStoppedPhone(text, region string) (phone.Number, note, *Rejection) {
-	n, rejection := readPhone(text, region)
-	if rejection == nil {
+	n, err := phone.Parse(text, region)
+	if err == nil {
 		return n, 0, nil
 	}
 	if n, ok := phone.FromWhatsApp(text); ok {
 		return n, noteOutsidePlan, nil
 	}
-	return "", 0, rejection
+	return "", 0, phoneRejection(err)
 }
 
-// places tells where numbers are. Among several zones the main one is the country's, and the country is what takes
-// phone.Number longest to find: asking once for each saves a quarter of an import's time.
+// places tells where numbers are. Among several zones the main one is the country's, which takes long to find:
+// it is asked for once.
 type places struct{ mainZones *sync.Map }
 
 func newPlaces() places { return places{mainZones: new(sync.Map)} }
 
-func (p places) of(n phone.Number) scheduler.NumberFacts {
-	facts := scheduler.NumberFacts{Country: n.Country(), Zones: n.Zones()}
+// read reads the number of somebody to be written to, and where it is.
+func (p places) read(text, region string) (phone.Number, scheduler.NumberFacts, *Rejection) {
+	n, country, err := phone.Locate(text, region)
+	if err != nil {
+		return "", scheduler.NumberFacts{}, phoneRejection(err)
+	}
+	return n, p.facts(n, country), nil
+}
+
+func (p places) facts(n phone.Number, country string) scheduler.NumberFacts {
+	facts := scheduler.NumberFacts{Country: country, Zones: n.Zones()}
 	if len(facts.Zones) < 2 {
 		facts.MainZone = n.Zone()
 		return facts
 	}
-	zone, known := p.mainZones.Load(facts.Country)
+	zone, known := p.mainZones.Load(country)
 	if !known {
 		zone = n.Zone()
-		p.mainZones.Store(facts.Country, zone)
+		p.mainZones.Store(country, zone)
 	}
 	facts.MainZone = zone.(string)
 	return facts
@@ -61,10 +71,10 @@ func readTime(text string, now time.Time) (time.Time, *Rejection) {
 	if text == "" {
 		return wrong(reasonNoTime)
 	}
-	// UnmarshalText is strict where time.Parse takes a comma for the point and one digit for two.
-	var at time.Time
-	if err := at.UnmarshalText([]byte(text)); err != nil {
-		return wrong(reasonTime)
+	at, err := time.Parse(time.RFC3339, text)
+	// time.Parse takes one digit of the hour for two, and a comma for the point.
+	if err != nil || text[len("2006-01-02T15")] != ':' || strings.Contains(text, ",") {
+		return wrong(wrongTime(text))
 	}
 	switch {
 	case at.After(now):

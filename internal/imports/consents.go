@@ -55,20 +55,27 @@ func (c consentChecker) check(line int, cells []string) (scheduler.ConsentRecord
 	if rejection != nil {
 		return none, 0, rejection
 	}
-	var number phone.Number
-	var doubts note
-	if event.Action == policy.Revoked {
-		number, doubts, rejection = readStoppedPhone(cell(cells, c.phone), c.region)
-	} else {
-		number, rejection = readPhone(cell(cells, c.phone), c.region)
-	}
+	number, facts, doubts, rejection := c.readPerson(cell(cells, c.phone), event.Action)
 	if rejection != nil {
 		return none, 0, rejection
 	}
 	if event.Action == policy.Granted && !strings.Contains(foldWording(event.Wording), c.business) {
 		doubts |= noteUnnamedBusiness
 	}
-	return scheduler.ConsentRecord{Line: line, Phone: number, Event: event, Number: c.places.of(number)}, doubts, nil
+	return scheduler.ConsentRecord{Line: line, Phone: number, Event: event, Number: facts}, doubts, nil
+}
+
+// readPerson reads whose consent it is: what is taken back is taken back from any number.
+func (c consentChecker) readPerson(text string, action policy.Action) (phone.Number, scheduler.NumberFacts, note, *Rejection) {
+	if action == policy.Granted {
+		number, facts, rejection := c.places.read(text, c.region)
+		return number, facts, 0, rejection
+	}
+	number, doubts, rejection := readStoppedPhone(text, c.region)
+	if rejection != nil {
+		return "", scheduler.NumberFacts{}, 0, rejection
+	}
+	return number, c.places.facts(number, number.Country()), doubts, nil
 }
 
 func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejection) {
@@ -81,7 +88,7 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 		Evidence: cell(cells, c.evidence),
 	}
 	if _, ok := c.categories[event.Category]; !ok {
-		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Reason: c.unknownCategory}
+		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Code: "category_unknown", Reason: c.unknownCategory}
 	}
 	if event.Action != policy.Granted && event.Action != policy.Revoked {
 		return none, &Rejection{Column: "action", Value: cut(cell(cells, c.action), 80), Reason: reasonAction}
@@ -94,7 +101,7 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 	case event.Source == "" && event.Action == policy.Granted:
 		return none, &Rejection{Column: "source", Reason: reasonNoSource}
 	case event.Source != "" && !slices.Contains(c.sources, event.Source):
-		return none, &Rejection{Column: "source", Value: cut(event.Source, 80), Reason: c.unknownSource}
+		return none, &Rejection{Column: "source", Value: cut(event.Source, 80), Code: "source_unknown", Reason: c.unknownSource}
 	case event.Wording == "" && event.Action == policy.Granted:
 		return none, &Rejection{Column: "wording", Reason: reasonNoWording}
 	}

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/text/language"
 
@@ -24,6 +25,8 @@ type contactChecker struct {
 	tag       string
 	locations *policy.Locations
 	places    places
+	types     map[string]scheduler.AttributeType
+	languages *sync.Map // what was written, to its code: parsing is slow, and a file has few languages
 
 	phone, name, language, timezone, externalID, tags int
 	attributes                                        []attributeColumn
@@ -35,6 +38,8 @@ func checkContacts(h header, o Options) checker[scheduler.ContactRecord] {
 		tag:        strings.TrimSpace(o.Tag),
 		locations:  policy.NewLocations(),
 		places:     newPlaces(),
+		types:      o.Attributes,
+		languages:  new(sync.Map),
 		phone:      h.place("phone"),
 		name:       h.place("name"),
 		language:   h.place("language"),
@@ -47,15 +52,15 @@ func checkContacts(h header, o Options) checker[scheduler.ContactRecord] {
 
 func (c contactChecker) check(line int, cells []string) (scheduler.ContactRecord, note, *Rejection) {
 	none := scheduler.ContactRecord{}
-	number, rejection := readPhone(cell(cells, c.phone), c.region)
+	number, facts, rejection := c.places.read(cell(cells, c.phone), c.region)
 	if rejection != nil {
 		return none, 0, rejection
 	}
-	out := scheduler.ContactRecord{Line: line, Phone: number}
+	out := scheduler.ContactRecord{Line: line, Phone: number, Number: facts}
 	if out.Name, rejection = readText("name", cell(cells, c.name)); rejection != nil {
 		return none, 0, rejection
 	}
-	if out.Language, rejection = readLanguage(cell(cells, c.language)); rejection != nil {
+	if out.Language, rejection = c.readLanguage(cell(cells, c.language)); rejection != nil {
 		return none, 0, rejection
 	}
 	if out.Zone, rejection = c.readZone(cell(cells, c.timezone)); rejection != nil {
@@ -72,12 +77,16 @@ func (c contactChecker) check(line int, cells []string) (scheduler.ContactRecord
 		if text == "" {
 			continue
 		}
+		if c.types[column.name] == scheduler.AttributeDate {
+			if reason := wrongDay(text); reason != "" {
+				return none, 0, &Rejection{Column: column.name, Value: cut(text, 80), Reason: reason}
+			}
+		}
 		if out.Attributes == nil {
 			out.Attributes = make(map[string]string, len(c.attributes))
 		}
 		out.Attributes[column.name] = text
 	}
-	out.Number = c.places.of(number)
 	return out, 0, nil
 }
 
@@ -93,15 +102,20 @@ func readText(column, text string) (*string, *Rejection) {
 }
 
 // readLanguage returns the code with the case and the dashes of BCP 47, so that it_it and it-IT are one language.
-func readLanguage(text string) (*string, *Rejection) {
+func (c contactChecker) readLanguage(text string) (*string, *Rejection) {
 	if text == "" {
 		return nil, nil
+	}
+	if known, ok := c.languages.Load(text); ok {
+		code := known.(string)
+		return &code, nil
 	}
 	tag, err := language.Raw.Parse(text)
 	if err != nil || tag == language.Und {
 		return nil, &Rejection{Column: "language", Value: cut(text, 80), Reason: reasonLanguage}
 	}
 	code := tag.String()
+	c.languages.Store(text, code)
 	return &code, nil
 }
 

@@ -5,75 +5,113 @@ import (
 	"errors"
 	"unicode/utf8"
 
+	"golang.org/x/text/encoding/charmap"
+
 	"github.com/permesso/permesso/internal/errcode"
 )
 
 // sampleSize is how much of the file is looked at before its first row is read. The header must fit into it.
 const sampleSize = 64 << 10
 
-// What the file is instead of UTF-8 text.
+// The formats and encodings that are read, by the names that results show.
+const (
+	formatCSV           = "csv"
+	formatXLSX          = "xlsx"
+	encodingUTF8        = "UTF-8"
+	encodingUTF16LE     = "UTF-16LE"
+	encodingUTF16BE     = "UTF-16BE"
+	encodingWindows1252 = "Windows-1252"
+)
+
+// What the file is instead of text.
 var (
 	errEmpty      = errcode.With(errors.New("the file is empty: its first row must name the columns, phone among them"), errcode.FileEmpty)
-	errArchive    = errcode.With(errors.New(`the file is an Excel workbook or another archive: save it as "CSV UTF-8" and import that`), errcode.FileWorkbook)
 	errCompressed = errcode.With(errors.New("the file is compressed: unpack it and import what is inside"), errcode.FileCompressed)
-	errUTF16      = errcode.With(errors.New(`the file is encoded in UTF-16: save it as "CSV UTF-8" and import that`), errcode.FileUTF16)
 	errBinary     = errcode.With(errors.New(`the file is no text: export it as "CSV UTF-8" and import that`), errcode.FileNotText)
-	errNotUTF8    = errcode.With(errors.New(`the file is not UTF-8 text but probably Windows-1252, as older spreadsheets write it: save it as "CSV UTF-8" and import that`), errcode.FileNotUTF8)
+	errUTF32      = errcode.With(errors.New(`the file is encoded in UTF-32: save it as "CSV UTF-8" and import that`), errcode.FileUTF32)
+	errEncoding   = errcode.With(errors.New(`the file is neither UTF-8 text nor, by its look, Windows-1252: save it as "CSV UTF-8" and import that`), errcode.FileEncoding)
 )
 
 var byteOrderMark = []byte("\ufeff")
 
-// checkEncoding refuses what is not UTF-8 text, judging by the file's beginning without its byte order mark.
-func checkEncoding(sample []byte) error {
-	for _, magic := range []struct {
-		begin string
-		err   error
+// encodingOf tells the encoding of a file from its beginning and how many bytes its byte order mark has. settled is
+// false when all that was seen is ASCII, which most encodings share.
+func encodingOf(sample []byte, whole bool) (encoding string, mark int, settled bool, err error) {
+	for _, begin := range []struct {
+		bytes, encoding string
+		err             error
 	}{
-		{"PK\x03\x04", errArchive},
-		{"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", errArchive}, // Excel before 2007
-		{"\x1f\x8b", errCompressed},
-		{"\xff\xfe", errUTF16},
-		{"\xfe\xff", errUTF16},
+		{"\x1f\x8b", "", errCompressed}, // gzip
+		{"BZh", "", errCompressed},
+		{"\xfd7zXZ\x00", "", errCompressed},
+		{"7z\xbc\xaf\x27\x1c", "", errCompressed},
+		{"Rar!\x1a\x07", "", errCompressed},
+		{"\x28\xb5\x2f\xfd", "", errCompressed}, // zstd
+		{"\xff\xfe\x00\x00", "", errUTF32},
+		{"\x00\x00\xfe\xff", "", errUTF32},
+		{"\xef\xbb\xbf", encodingUTF8, nil},
+		{"\xff\xfe", encodingUTF16LE, nil},
+		{"\xfe\xff", encodingUTF16BE, nil},
 	} {
-		if bytes.HasPrefix(sample, []byte(magic.begin)) {
-			return magic.err
+		if bytes.HasPrefix(sample, []byte(begin.bytes)) {
+			return begin.encoding, len(begin.bytes), true, begin.err
 		}
 	}
-	if len(bytes.TrimSpace(sample)) == 0 {
-		return errEmpty
-	}
-	head, _, _ := bytes.Cut(sample, newline)
-	if bytes.IndexByte(head, 0) >= 0 {
-		if len(sample) >= 4 && (sample[0] == 0) != (sample[1] == 0) && (sample[0] == 0) == (sample[2] == 0) && (sample[1] == 0) == (sample[3] == 0) {
-			return errUTF16
+	if len(sample) >= 4 {
+		switch zero := [4]bool{sample[0] == 0, sample[1] == 0, sample[2] == 0, sample[3] == 0}; zero {
+		case [4]bool{false, true, false, true}:
+			return encodingUTF16LE, 0, true, nil
+		case [4]bool{true, false, true, false}:
+			return encodingUTF16BE, 0, true, nil
 		}
-		return errBinary
 	}
-	if !utf8.Valid(head) || inOtherEncoding(sample) {
-		return errNotUTF8
+	if firstForeign(sample) == len(sample) {
+		return encodingUTF8, 0, false, nil
 	}
-	return nil
+	return eightBit(sample, whole), 0, true, nil
 }
 
-// inOtherEncoding tells a file in another encoding from a UTF-8 file with a damaged row: there is more than one line
-// with foreign bytes, and not one character beyond ASCII is right.
-func inOtherEncoding(sample []byte) bool {
-	if len(sample) == sampleSize {
-		// The sample may end inside a character; whole lines do not.
-		sample = sample[:bytes.LastIndexByte(sample, '\n')+1]
-	}
-	wrong := 0
-	for line := range bytes.Lines(sample) {
-		if !utf8.Valid(line) {
-			wrong++
-		}
-		for len(line) > 0 {
-			r, size := utf8.DecodeRune(line)
-			if r >= utf8.RuneSelf && (r != utf8.RuneError || size > 1) {
-				return false
-			}
-			line = line[size:]
+// firstForeign returns the place of the first byte beyond ASCII, len(text) when there is none.
+func firstForeign(text []byte) int {
+	for i, b := range text {
+		if b >= utf8.RuneSelf {
+			return i
 		}
 	}
-	return wrong > 1
+	return len(text)
+}
+
+// eightBit tells UTF-8 from Windows-1252. One right character beyond ASCII is proof of UTF-8: what else is wrong is a
+// damaged row. Without one, wrong bytes are Windows-1252 if they could be the accents of a Western language: each is a
+// character there, and most of them do not stand three or more together, as those of other alphabets do.
+func eightBit(sample []byte, whole bool) string {
+	foreign, together, run := 0, 0, 0
+	for at := 0; at < len(sample); {
+		r, size := utf8.DecodeRune(sample[at:])
+		switch {
+		case r < utf8.RuneSelf:
+			run = 0
+			at++
+			continue
+		case r != utf8.RuneError || size > 1:
+			return encodingUTF8
+		case !utf8.FullRune(sample[at:]) || (!whole && at >= len(sample)-utf8.UTFMax):
+			// The sample, or the file, ends inside a character.
+			at++
+			continue
+		case charmap.Windows1252.DecodeByte(sample[at]) == utf8.RuneError:
+			return encodingUTF8
+		}
+		foreign++
+		if run++; run == 3 {
+			together += 3
+		} else if run > 3 {
+			together++
+		}
+		at++
+	}
+	if foreign == 0 || together*2 > foreign {
+		return encodingUTF8
+	}
+	return encodingWindows1252
 }

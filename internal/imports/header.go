@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 
@@ -34,13 +33,15 @@ const (
 // header is the first row, understood.
 type header struct {
 	comma      byte
-	mark       bool // the file begins with a byte order mark
 	names      []string
 	places     map[string]int // of the known columns
 	attributes []attributeColumn
 	unnamed    []int
 	own        []int // all columns but those that an earlier import added
 }
+
+// attributePrefix may stand before a column's name: it makes an attribute also of what is a column of its own.
+const attributePrefix = "attributes."
 
 type attributeColumn struct {
 	place int
@@ -64,49 +65,14 @@ func cell(cells []string, place int) string {
 	return strings.TrimSpace(Unguard(cells[place]))
 }
 
-// open reads the file's encoding, its separator and its header. The reader stands behind the header then.
-func open(in io.Reader, c columns, region string) (header, *rowReader, error) {
-	file := bufio.NewReaderSize(in, sampleSize)
-	sample, err := file.Peek(sampleSize)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return header{}, nil, errcode.With(fmt.Errorf("reading the file: %w", err), errcode.FileUnreadable)
-	}
-	sample, mark := bytes.CutPrefix(sample, byteOrderMark)
-	if mark {
-		if _, err := file.Discard(len(byteOrderMark)); err != nil {
-			return header{}, nil, errcode.With(fmt.Errorf("reading the file: %w", err), errcode.FileUnreadable)
-		}
-	}
-	if err := checkEncoding(sample); err != nil {
-		return header{}, nil, err
-	}
-	r := &rowReader{in: file, comma: separator(sample)}
-	if mark {
-		r.read = int64(len(byteOrderMark))
-	}
-	first, err := r.next()
-	switch {
-	case errors.Is(err, io.EOF):
-		return header{}, nil, errEmpty
-	case err != nil:
-		return header{}, nil, errcode.With(fmt.Errorf("reading the header: %w", err), errcode.FileUnreadable)
-	case first.broken != "":
-		return header{}, nil, errcode.With(fmt.Errorf("the header, in line %d, cannot be read: %s", first.line, first.broken), errcode.HeaderUnreadable)
-	}
-	h, err := readHeader(first.cells, c, region)
-	if err != nil {
-		return header{}, nil, err
-	}
-	h.comma, h.mark = r.comma, mark
-	r.columns = len(h.names)
-	return h, r, nil
-}
+// separators are those that are told apart; the first wins where nothing speaks for another.
+const separators = ",;\t"
 
 // separator returns the one of , ; and tab that splits the header best: into columns of which one is phone, and then
 // into most columns.
 func separator(sample []byte) byte {
 	best, most := byte(','), -1
-	for _, comma := range []byte{',', ';', '\t'} {
+	for _, comma := range []byte(separators) {
 		r := rowReader{in: bufio.NewReader(bytes.NewReader(sample)), comma: comma}
 		first, err := r.next()
 		if err != nil || first.broken != "" {
@@ -127,19 +93,46 @@ func separator(sample []byte) byte {
 func columnName(cell string) string { return strings.TrimSpace(Unguard(cell)) }
 func columnKey(cell string) string  { return strings.ToLower(columnName(cell)) }
 
+// known returns the known column that a header's cell names: in any case, with spaces, dashes or nothing where the
+// column has an underscore. "External ID" is external_id; "attributes.phone" is an attribute, whatever its name.
+func (c columns) known(key string) string {
+	bare := bareName(key)
+	for _, name := range slices.Concat(c.required, c.optional) {
+		if bare == bareName(name) {
+			return name
+		}
+	}
+	return key
+}
+
+func bareName(key string) string {
+	return strings.Map(func(r rune) rune {
+		if r == ' ' || r == '_' || r == '-' || r == '\u00a0' {
+			return -1
+		}
+		return r
+	}, key)
+}
+
+// maxColumns bounds what each row costs.
+const maxColumns = 1000
+
 func readHeader(cells []string, c columns, region string) (header, error) {
+	if len(cells) > maxColumns {
+		return header{}, errcode.With(fmt.Errorf("the header has %d columns and at most %d are read: keep those that are needed, or check the separator", len(cells), maxColumns), errcode.HeaderTooWide)
+	}
 	h := header{names: make([]string, len(cells)), places: map[string]int{}}
 	taken := map[string]int{} // what a column fills, to its place
 	var unknown []int
 	for i, text := range cells {
 		h.names[i] = columnName(text)
-		key := columnKey(text)
+		key := c.known(columnKey(text))
 		if key == rejectedLine || key == rejectedReason {
 			continue
 		}
 		h.own = append(h.own, i)
 		switch {
-		case key == "":
+		case key == "" || key == attributePrefix:
 			h.unnamed = append(h.unnamed, i)
 			continue
 		case c.has(key):
@@ -147,7 +140,7 @@ func readHeader(cells []string, c columns, region string) (header, error) {
 		case c.others:
 			key = attributeName(key)
 			h.attributes = append(h.attributes, attributeColumn{place: i, name: key})
-			key = "attributes." + key
+			key = attributePrefix + key
 		default:
 			unknown = append(unknown, i)
 		}
@@ -215,5 +208,5 @@ func attributeName(key string) string {
 			return r
 		}
 		return '_'
-	}, strings.TrimPrefix(key, "attributes."))
+	}, strings.TrimPrefix(key, attributePrefix))
 }

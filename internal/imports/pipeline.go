@@ -39,6 +39,7 @@ type chunk[T any] struct {
 	rows  []checked[T]
 	bytes int
 	read  int64         // bytes of the file read up to its end
+	as    ReadAs        // how the file was understood up to here
 	err   error         // why reading ended after it; io.EOF at the end
 	done  chan struct{} // closed by the worker
 }
@@ -46,7 +47,7 @@ type chunk[T any] struct {
 // opened is what reading the header gave.
 type opened struct {
 	header header
-	rows   *rowReader
+	rows   source
 	err    error
 }
 
@@ -54,7 +55,7 @@ type opened struct {
 // of the file. Checking is the slow part: libphonenumber takes some 10 µs for a number.
 func run[T any](ctx context.Context, in io.Reader, o Options, c columns, check func(header, Options) checker[T],
 	fold func([]T) []T, deliver func(context.Context, []T) (scheduler.ImportCounts, error)) (Result, error) {
-	result := Result{ByReason: map[string]int{}}
+	result := Result{ByReason: map[errcode.Code]int{}}
 	if err := o.validate(); err != nil {
 		return result, err
 	}
@@ -63,7 +64,7 @@ func run[T any](ctx context.Context, in io.Reader, o Options, c columns, check f
 
 	opening := make(chan opened, 1)
 	go func() {
-		h, r, err := open(in, c, o.Region)
+		h, r, err := open(in, c, o)
 		opening <- opened{h, r, err}
 	}()
 	var file opened
@@ -104,7 +105,7 @@ func stopped(ctx context.Context) error {
 }
 
 // readChunks cuts the file into chunks, for the collector in order and for any worker.
-func readChunks[T any](ctx context.Context, r *rowReader, inOrder, jobs chan<- *chunk[T]) {
+func readChunks[T any](ctx context.Context, r source, inOrder, jobs chan<- *chunk[T]) {
 	defer close(jobs)
 	defer close(inOrder)
 	for {
@@ -118,7 +119,7 @@ func readChunks[T any](ctx context.Context, r *rowReader, inOrder, jobs chan<- *
 			c.rows = append(c.rows, checked[T]{row: next})
 			c.bytes += next.size()
 		}
-		c.read = r.read
+		c.read, c.as = r.position(), r.readAs()
 		for _, to := range []chan<- *chunk[T]{inOrder, jobs} {
 			select {
 			case to <- c:
@@ -150,6 +151,7 @@ func checkChunks[T any](jobs <-chan *chunk[T], h header, check checker[T]) {
 				if r.cutOff && h.place("phone") == len(h.names)-1 {
 					r.note |= noteCutOff
 				}
+				r.note |= r.doubts
 			}
 			if r.rejection != nil {
 				r.rejection.Line = r.line
@@ -164,6 +166,8 @@ func checkShape(r row, h header) *Rejection {
 	switch {
 	case r.broken != "":
 		return &Rejection{Reason: r.broken}
+	case r.fault != nil:
+		return r.fault
 	case len(r.cells) < len(h.names):
 		return &Rejection{Reason: reasonTooFew}
 	case len(r.cells) > len(h.names):
@@ -230,6 +234,7 @@ func (c *collector[T]) all(ctx context.Context, inOrder <-chan *chunk[T]) error 
 }
 
 func (c *collector[T]) add(ctx context.Context, next *chunk[T]) error {
+	c.result.ReadAs = next.as
 	for i := range next.rows {
 		r := &next.rows[i]
 		c.line = r.line
@@ -268,7 +273,7 @@ func blank(cells []string) bool {
 }
 
 func (c *collector[T]) see(n note, line int) {
-	for _, one := range []note{noteUnnamedBusiness, noteOutsidePlan, noteCutOff} {
+	for _, one := range notes() {
 		if n&one == 0 {
 			continue
 		}
@@ -304,6 +309,6 @@ func (c *collector[T]) flush(ctx context.Context) error {
 func (c *collector[T]) finish(err error) (Result, error) {
 	path, closeErr := c.rejected.close()
 	c.result.RejectedFile = path
-	c.result.Warnings = warnings(c.seen, c.options.BusinessName)
+	c.result.Warnings = warnings(c.seen, c.options)
 	return c.result, errors.Join(err, closeErr)
 }

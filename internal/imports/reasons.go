@@ -33,9 +33,28 @@ const (
 	reasonNoWording  = "a granted consent without its wording could not be proved later; write the words that the person agreed to"
 	reasonNoTime     = "the time is empty; write when it happened, such as 2026-11-20T18:30:00+01:00"
 	reasonTime       = "the time is not in RFC 3339; write date, time and offset, such as 2026-11-20T18:30:00+01:00"
+	reasonNoOffset   = "the time has no offset, so it may be hours off; add the one of the place where it was taken, such as +01:00 in 2026-11-20T18:30:00+01:00"
+	reasonTimeOrder  = "the time does not begin with the year, so day and month could be taken for each other; write it like 2026-11-20T18:30:00+01:00"
+	reasonTimeSerial = "the time is a spreadsheet's day number; format the column as yyyy-mm-ddThh:mm:ss, add the offset, and export it again, or import the workbook itself with a column of dates"
+	reasonTimeSkips  = "the clocks of the business's time zone skip or repeat this time; write it as text with its offset, such as 2026-10-25T02:30:00+01:00"
+	reasonTimeZone   = "a workbook's time has no offset and no time zone is known for it; write it as text, such as 2026-11-20T18:30:00+01:00"
+	reasonDay        = "the date is not written year-month-day; write it like 2026-11-21"
+	reasonDayOrder   = "the date does not begin with the year, so day and month could be taken for each other; write it like 2026-11-21"
+	reasonDaySerial  = "the date is a spreadsheet's day number; format the column as yyyy-mm-dd and export it again, or as a date in the workbook and import that"
+	reasonNoSuchDay  = "the calendar has no such day; check day and month"
 	reasonFuture     = "the time is in the future; write when it happened, with the right offset"
 	reasonLongAgo    = "the time is before 1970; write when it happened"
 	reasonScope      = "the scope is unknown; write all, kind:marketing, kind:utility, kind:authentication or category: and one of the categories in config.yaml"
+)
+
+// Why a workbook's cell is rejected.
+const (
+	reasonPhoneDate  = "the phone number is a date in the workbook; format the column as text and type the number again"
+	reasonPhoneMinus = "the phone number is a negative number in the workbook, as when a spreadsheet computes +39-347; format the column as text and type the number again"
+	reasonLostDigits = "the number has more than the 15 digits that a spreadsheet keeps, so its last ones are lost; format the column as text and type it again"
+	reasonCellError  = "the cell shows an error of the spreadsheet, such as #N/A; mend its formula or empty the cell"
+	reasonNoResult   = "the cell's formula has no result in the file; open the workbook in a spreadsheet program, save it, and import it again"
+	reasonDateRange  = "the cell is formatted as a date and its number is none; type the date again"
 )
 
 // reasonSource and reasonCategory name what would be right; it is the same for every row of an import.
@@ -52,11 +71,14 @@ func reasonCategory(categories map[string]policy.Category) string {
 
 const problemsPerReason = 10
 
-// reject counts one rejection and keeps the first of each reason.
+// reject counts one rejection and keeps the first of each kind.
 func (r *Result) reject(rejection Rejection) {
 	r.Rejected++
-	r.ByReason[rejection.Reason]++
-	if r.ByReason[rejection.Reason] <= problemsPerReason {
+	if rejection.Code == "" {
+		rejection.Code = Code(rejection.Reason)
+	}
+	r.ByReason[rejection.Code]++
+	if r.ByReason[rejection.Code] <= problemsPerReason {
 		r.Problems = append(r.Problems, rejection)
 	}
 }
@@ -68,7 +90,14 @@ const (
 	noteUnnamedBusiness note = 1 << iota
 	noteOutsidePlan
 	noteCutOff
+	noteHiddenRow
+	noteLocalTime
 )
+
+// notes are all of them, in the order in which they are told.
+func notes() []note {
+	return []note{noteUnnamedBusiness, noteOutsidePlan, noteCutOff, noteHiddenRow, noteLocalTime}
+}
 
 const linesNamed = 5
 
@@ -97,16 +126,22 @@ func (s *sighting) where() string {
 }
 
 // warnings says each note once, however many rows have it.
-func warnings(seen map[note]*sighting, business string) []string {
+func warnings(seen map[note]*sighting, o Options) []string {
 	var out []string
 	if s := seen[noteUnnamedBusiness]; s != nil {
-		out = append(out, fmt.Sprintf("the wording of %s does not name %s: who agreed may not have known to whom (%s)", rows(s.count), business, s.where()))
+		out = append(out, fmt.Sprintf("the wording of %s does not name %s: who agreed may not have known to whom (%s)", rows(s.count), o.BusinessName, s.where()))
 	}
 	if s := seen[noteOutsidePlan]; s != nil {
 		out = append(out, fmt.Sprintf("the number of %s fits no numbering plan and was stopped as it is written, with a plus in front: check its country code (%s)", rows(s.count), s.where()))
 	}
 	if s := seen[noteCutOff]; s != nil {
 		out = append(out, fmt.Sprintf("the file ends inside %s, right behind a phone number: check that the number is whole", s.where()))
+	}
+	if s := seen[noteHiddenRow]; s != nil {
+		out = append(out, fmt.Sprintf("hidden in the sheet, and imported like the others: %s (%s)", rows(s.count), s.where()))
+	}
+	if s := seen[noteLocalTime]; s != nil {
+		out = append(out, fmt.Sprintf("the times of %s have no offset in the workbook and were read as times of %s (%s)", rows(s.count), o.Zone, s.where()))
 	}
 	return out
 }

@@ -2,13 +2,33 @@ package imports
 
 import (
 	"encoding/csv"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
 
 	"github.com/permesso/permesso/internal/errcode"
 )
+
+const rejectedSuffix = ".rejected.csv"
+
+// RejectedPath returns where the rejected rows of a file go: list.csv.rejected.csv beside list.csv. Those of that file,
+// mended in part and imported again, go into list.csv.rejected.2.csv and so on: what is read is never written over.
+func RejectedPath(path string) string {
+	base, found := strings.CutSuffix(path, rejectedSuffix)
+	if found && base != "" {
+		return base + ".rejected.2.csv"
+	}
+	if at := strings.LastIndex(path, ".rejected."); at > 0 {
+		number, _ := strings.CutSuffix(path[at+len(".rejected."):], ".csv")
+		if n, err := strconv.Atoi(number); err == nil && n >= 2 && n < 1e6 {
+			return fmt.Sprintf("%s.rejected.%d.csv", path[:at], n+1)
+		}
+	}
+	return path + rejectedSuffix
+}
 
 // rejectedFile writes rejected rows, to be mended and imported again, in the separator of the file that they come
 // from. It exists from the first row on. After its first error it writes nothing more; close tells.
@@ -74,17 +94,20 @@ func readLeniently(raw string, h header) []string {
 }
 
 func (f *rejectedFile) create() error {
-	// Only its owner may read it: it is full of phone numbers.
-	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	// Only its owner may read it: it is full of phone numbers. What has the name already, with rights of its own or
+	// as a link to another file, makes way and is not written into.
+	if err := os.Remove(f.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	file, err := os.OpenFile(f.path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
 	f.file, f.out = file, csv.NewWriter(file)
 	f.out.Comma = rune(f.header.comma)
-	if f.header.mark {
-		if _, err := file.Write(byteOrderMark); err != nil {
-			return err
-		}
+	// A spreadsheet, where rows are mended, takes a file without the mark for one in an encoding of its own.
+	if _, err := file.Write(byteOrderMark); err != nil {
+		return err
 	}
 	var record []string
 	for _, place := range f.header.own {

@@ -20,6 +20,9 @@ type row struct {
 	broken string // the reason, when the row cannot be split into cells
 	raw    string // the row as it stands, when broken
 	cutOff bool   // the file ends right behind it, without a line break
+	// fault is what is wrong with a cell of a workbook, where cells are more than text.
+	fault  *Rejection
+	doubts note
 }
 
 // rowReader splits CSV into rows by the rules of encoding/csv without LazyQuotes. It is not encoding/csv because that
@@ -28,9 +31,8 @@ type row struct {
 type rowReader struct {
 	in      *bufio.Reader
 	comma   byte
-	columns int   // of the header; 0 before it is read
-	line    int   // lines consumed
-	read    int64 // bytes consumed
+	columns int // of the header; 0 before it is read
+	line    int // lines consumed
 
 	// Lines that belonged to a broken row and are read again come first.
 	again   []byte
@@ -200,7 +202,6 @@ func (r *rowReader) appendLine() error {
 		}
 		break
 	}
-	r.read += int64(size)
 	r.line++
 	r.fromFile = true
 	r.starts = append(r.starts, start)

@@ -27,8 +27,8 @@ func (e *Error) ErrorCode() errcode.Code { return e.Code }
 // What Parse refuses.
 var (
 	ErrEmpty       = &Error{"the phone number is empty; give one with its country code, such as +39 347 123 4567", errcode.PhoneEmpty}
-	ErrScientific  = &Error{"a spreadsheet turned the phone number into scientific notation and its last digits are lost; format the column as text and export it again", errcode.PhoneScientific}
-	ErrDecimal     = &Error{"a spreadsheet turned the phone number into a decimal number; format the column as text and export it again", errcode.PhoneDecimal}
+	ErrScientific  = &Error{"a spreadsheet turned the phone number into scientific notation and its last digits are lost; format the column as a number without decimals and export it again, or import the workbook (.xlsx) itself", errcode.PhoneScientific}
+	ErrDecimal     = &Error{"a spreadsheet turned the phone number into a decimal number; format the column as a number without decimals and export it again", errcode.PhoneDecimal}
 	ErrExtension   = &Error{"the phone number has an extension, which WhatsApp cannot reach; give the person's own number", errcode.PhoneExtension}
 	ErrLetters     = &Error{"the phone number contains letters; write it in digits", errcode.PhoneLetters}
 	ErrDirection   = &Error{"the phone number contains hidden characters that change its reading order; type it again by hand", errcode.PhoneHidden}
@@ -55,8 +55,8 @@ func Errors() []*Error {
 // for numbers in national form, in capitals; with "" an international form is required.
 //
 // It takes national form, international form after + or 00 (or the region's own dial-out prefix),
-// separators, digits of any script, zero-width characters, and the apostrophe by which spreadsheets
-// mark text. It refuses with an *Error everything that could be read as another number than was meant:
+// separators, digits of any script, zero-width characters, the apostrophe by which spreadsheets
+// mark text, and links to a number (tel:, whatsapp:, wa.me). It refuses with an *Error everything that could be read as another number than was meant:
 // letters, extensions, scientific notation, decimal parts, reading-order controls, two numbers in one
 // place; and what is no person's number in its country's plan, except the forms that WhatsApp itself uses for Brazil, Mexico
 // and Argentina (see Canonical), which are kept as given.
@@ -64,29 +64,44 @@ func Errors() []*Error {
 // What Parse returns, it reads back unchanged. Numbers that come from WhatsApp go through FromWhatsApp
 // instead: an opt-out does not depend on a numbering plan.
 func Parse(raw, region string) (Number, error) {
+	n, _, err := locate(raw, region)
+	return n, err
+}
+
+// Locate is Parse and Country in one: judging a number mostly finds its country, which takes as long again to find anew.
+func Locate(raw, region string) (n Number, country string, err error) {
+	n, country, err = locate(raw, region)
+	if err == nil && country == "" {
+		country = n.Country()
+	}
+	return n, country, err
+}
+
+// locate returns "" for a country that it did not come across.
+func locate(raw, region string) (n Number, country string, err error) {
 	if region != "" && !CountryKnown(region) {
-		return "", ErrRegion
+		return "", "", ErrRegion
 	}
 	digits, plus, err := reduce(raw)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	if plus {
 		return international(digits)
 	}
 	if strings.HasPrefix(digits, "00") {
-		n, err := international(digits[2:])
+		n, country, err := international(digits[2:])
 		if err == nil || region == "" {
-			return n, err
+			return n, country, err
 		}
 		// Some regions dial out with 00 and more (0011 in Australia).
-		if n, dialErr := national(digits, region); dialErr == nil {
-			return n, nil
+		if n, country, dialErr := national(digits, region); dialErr == nil {
+			return n, country, nil
 		}
-		return "", err
+		return "", "", err
 	}
 	if region == "" {
-		return "", ErrNoCountry
+		return "", "", ErrNoCountry
 	}
 	return national(digits, region)
 }
@@ -97,10 +112,10 @@ const maxWritten = maxDigits + 8
 // reduce takes raw to its ASCII digits and tells whether a plus stood in front of them.
 func reduce(raw string) (digits string, plus bool, err error) {
 	s := strings.TrimSpace(raw)
-	s = strings.TrimSpace(strings.TrimPrefix(s, "'"))
+	s, plus = unlinked(strings.TrimSpace(strings.TrimPrefix(s, "'")))
 	var buf [maxWritten]byte
 	size := 0
-	dots, dotAt := 0, 0
+	dots, dotAt, pluses := 0, 0, 0
 	for at, r := range s {
 		kind, digit := classify(r)
 		switch kind {
@@ -111,7 +126,7 @@ func reduce(raw string) (digits string, plus bool, err error) {
 			buf[size] = digit
 			size++
 		case kindPlus:
-			if plus || size > 0 {
+			if pluses++; pluses > 1 || size > 0 {
 				return "", false, ErrPlus
 			}
 			plus = true
@@ -142,6 +157,41 @@ func reduce(raw string) (digits string, plus bool, err error) {
 		return "", false, ErrDecimal
 	}
 	return string(buf[:size]), plus, nil
+}
+
+// unlinked returns the number that a link names, and whether its digits begin with a country code though no plus says
+// so, as in links to WhatsApp. What is no link comes back as it is.
+//
+// Source: RFC 3966 for tel:; WhatsApp's help page "How to use click to chat" for wa.me.
+func unlinked(s string) (number string, plus bool) {
+	if s == "" || s[0]|0x20 < 'a' || s[0]|0x20 > 'z' {
+		return s, false
+	}
+	lower := strings.ToLower(s)
+	if len(lower) != len(s) {
+		return s, false
+	}
+	for _, scheme := range []string{"tel:", "whatsapp:+"} {
+		if strings.HasPrefix(lower, scheme) {
+			return s[strings.IndexByte(s, ':')+1:], false
+		}
+	}
+	rest := lower
+	for _, before := range []string{"https://", "http://", "www."} {
+		rest = strings.TrimPrefix(rest, before)
+	}
+	for _, link := range []string{"wa.me/", "api.whatsapp.com/send?phone=", "api.whatsapp.com/send/?phone=",
+		"web.whatsapp.com/send?phone=", "whatsapp://send?phone=", "whatsapp://send/?phone=", "whatsapp:"} {
+		if !strings.HasPrefix(rest, link) {
+			continue
+		}
+		number := rest[len(link):]
+		if end := strings.IndexAny(number, "?&#/"); end >= 0 {
+			number = number[:end]
+		}
+		return strings.Replace(number, "%2b", "+", 1), true
+	}
+	return s, false
 }
 
 // isDecimalPart reports whether what follows the dot is what a spreadsheet adds to a whole number:
@@ -182,46 +232,75 @@ func listError(s string, at int) error {
 }
 
 // international reads the digits after the plus.
-func international(digits string) (Number, error) {
+func international(digits string) (n Number, country string, err error) {
 	if digits == "" {
-		return "", ErrEmpty
+		return "", "", ErrEmpty
 	}
 	asWritten := Number("+" + digits)
-	if asWritten.wellFormed() && (asWritten.valid() || asWritten.whatsAppForm()) {
-		return asWritten, nil
+	if asWritten.wellFormed() {
+		if country, ok := asWritten.personal(); ok {
+			return asWritten, country, nil
+		}
+		if asWritten.whatsAppForm() {
+			return asWritten, "", nil
+		}
 	}
 	return repaired(string(asWritten), "")
 }
 
 // national reads digits as they are dialled inside region.
-func national(digits, region string) (Number, error) { return repaired(digits, region) }
+func national(digits, region string) (n Number, country string, err error) {
+	if region == "IT" {
+		if n, ok := italianMobile(digits); ok {
+			return n, "IT", nil
+		}
+	}
+	return repaired(digits, region)
+}
+
+// italianMobile reads 347 1234567 and, as spreadsheets keep it without its plus, 39 347 1234567. No trunk prefix and no
+// other reading is possible there, and it takes a quarter of the time.
+func italianMobile(digits string) (Number, bool) {
+	if len(digits) == len("393471234567") && strings.HasPrefix(digits, "393") {
+		digits = digits[2:]
+	}
+	if len(digits) != len("3471234567") || digits[0] != '3' {
+		return "", false
+	}
+	n := Number("+39" + digits)
+	_, ok := n.personal()
+	return n, ok
+}
 
 // repaired leaves to libphonenumber what is no number as it stands: it drops trunk prefixes such as the
 // 0 of +44 (0)20, carrier codes and the Argentine 15, and adds the region's country code.
-func repaired(written, region string) (Number, error) {
+func repaired(written, region string) (n Number, country string, err error) {
 	number, err := phonenumbers.Parse(written, region)
 	if err != nil {
-		return "", libraryError(err, written)
+		return "", "", libraryError(err, written)
 	}
-	n := Number(phonenumbers.Format(number, phonenumbers.E164))
+	n = Number(phonenumbers.Format(number, phonenumbers.E164))
 	if !n.wellFormed() {
 		if len(n) > maxDigits {
-			return "", ErrTooLong
+			return "", "", ErrTooLong
 		}
-		return "", ErrTooShort
+		return "", "", ErrTooShort
 	}
-	if isPersonal(number) || n.whatsAppForm() {
-		return n, nil
+	if country, ok := n.personal(); ok {
+		return n, country, nil
+	}
+	if n.whatsAppForm() {
+		return n, "", nil
 	}
 	switch phonenumbers.IsPossibleNumberWithReason(number) {
 	case phonenumbers.INVALID_COUNTRY_CODE:
-		return "", ErrCountryCode
+		return "", "", ErrCountryCode
 	case phonenumbers.TOO_SHORT, phonenumbers.IS_POSSIBLE_LOCAL_ONLY:
-		return "", ErrTooShort
+		return "", "", ErrTooShort
 	case phonenumbers.TOO_LONG:
-		return "", ErrTooLong
+		return "", "", ErrTooLong
 	}
-	return "", ErrImpossible
+	return "", "", ErrImpossible
 }
 
 // libraryError puts the parser's refusal into one of this package's sentences.
@@ -246,10 +325,25 @@ func isPersonal(number *phonenumbers.PhoneNumber) bool {
 	return true
 }
 
-// valid reports whether libphonenumber's plan has n as it is written.
-func (n Number) valid() bool {
+// personal reports whether libphonenumber's plan has n as it is written, for something that can hold an account, and the
+// country if it came across it.
+func (n Number) personal() (country string, ok bool) {
 	number, ok := n.library()
-	return ok && isPersonal(number)
+	if !ok {
+		return "", false
+	}
+	// An Italian number without the one or two digits more of a mailbox is personal once the plan has it; asking for its
+	// type would go through the plan twice more, a third of what importing a contact takes.
+	if n[:3] == "+39" && len(n) <= len("+39")+10 && phonenumbers.GetRegionCodeForNumber(number) == "IT" {
+		return "IT", true
+	}
+	return "", isPersonal(number)
+}
+
+// valid reports whether the plan has n as it is written.
+func (n Number) valid() bool {
+	_, ok := n.personal()
+	return ok
 }
 
 // whatsAppForm reports whether n is a form that WhatsApp uses of a number that is valid in another form.

@@ -13,6 +13,7 @@ import (
 	"github.com/nyaruka/phonenumbers"
 	"pgregory.net/rapid"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
 )
 
@@ -157,6 +158,63 @@ func TestParseTakesEveryPlan(t *testing.T) {
 	}
 }
 
+// Locate says what Parse and Country say, also where it takes a short way through the plan; and a number is refused or
+// taken as libphonenumber's own judgement of its type has it.
+func TestLocateIsParseAndCountry(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raw := rapid.OneOf(
+			rapid.StringMatching(`\+39[0-9]{6,12}`),
+			rapid.StringMatching(`\+393[0-9]{8,11}`),
+			rapid.StringMatching(`\+3906698[0-9]{4,6}`), // the Vatican
+			rapid.StringMatching(`\+(44|1|7|47|49|55|52|54)[0-9]{8,11}`),
+			rapid.StringMatching(`[0-9]{8,13}`),
+		).Draw(t, "raw")
+		n, country, err := phone.Locate(raw, "IT")
+		want, wantErr := phone.Parse(raw, "IT")
+		if n != want || !errors.Is(err, wantErr) || (err == nil && country != want.Country()) {
+			t.Fatalf("Locate(%q) = %q, %q, %v; Parse %q, %v, country %q", raw, string(n), country, err, string(want), wantErr, want.Country())
+		}
+		if !strings.HasPrefix(raw, "+39") {
+			return
+		}
+		number, parseErr := phonenumbers.Parse(raw, "")
+		if parseErr != nil {
+			t.Fatal(parseErr)
+		}
+		kind := phonenumbers.GetNumberType(number)
+		personal := kind != phonenumbers.UNKNOWN && kind != phonenumbers.VOICEMAIL && kind != phonenumbers.PAGER
+		if personal != (err == nil) {
+			t.Fatalf("%q: libphonenumber's type is %d, here %v", raw, kind, err)
+		}
+	})
+}
+
+// An Italian mobile number in national form is what libphonenumber makes of it.
+func TestItalianMobiles(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		raw := rapid.StringMatching(`(39)?3[0-9]{9}`).Draw(t, "raw")
+		got, err := phone.Parse(raw, "IT")
+		number, parseErr := phonenumbers.Parse(raw, "IT")
+		if parseErr != nil {
+			t.Fatal(parseErr)
+		}
+		want := phonenumbers.Format(number, phonenumbers.E164)
+		if valid := phonenumbers.GetNumberType(number) == phonenumbers.MOBILE; valid != (err == nil) || valid && want != got.String() {
+			t.Fatalf("%q is %q, %v; libphonenumber has %q, %v", raw, got.String(), err, want, valid)
+		}
+	})
+}
+
+func TestCodesAreWords(t *testing.T) {
+	seen := map[errcode.Code]bool{}
+	for name, refusal := range refusals {
+		if !regexp.MustCompile(`^phone_[a-z_]+$`).MatchString(string(refusal.Code)) || seen[refusal.Code] {
+			t.Errorf("%s has the code %q", name, refusal.Code)
+		}
+		seen[refusal.Code] = true
+	}
+}
+
 func TestParseIsAFixedPoint(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		raw := rapid.OneOf(
@@ -200,6 +258,7 @@ func FuzzParse(f *testing.F) {
 	for _, row := range corpus(f) {
 		f.Add(row.raw, row.region)
 	}
+	f.Add("whatsapp://send/?phone=%2B39347", "IT")
 	f.Add("+\xff39", "IT")
 	f.Add(strings.Repeat("9", 1000), "US")
 	f.Fuzz(func(t *testing.T, raw, region string) { checkParsed(t, raw, region) })

@@ -10,7 +10,6 @@ import (
 )
 
 // A number in E.164 has 1 to 15 digits; no subscriber anywhere is reached with fewer than 7.
-// The same bounds are what contacts export writes bare: ^\+[0-9]{7,15}$.
 const (
 	minDigits = 7
 	maxDigits = 15

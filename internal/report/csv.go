@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -126,12 +125,15 @@ func wrapCSV(err error) error {
 	return nil
 }
 
-var barePhone = regexp.MustCompile(`^\+[0-9]{7,15}$`)
-
-// cell keeps a spreadsheet from running a text as a formula: what begins like one gets an apostrophe in front. Phone numbers stay bare.
+// cell keeps a spreadsheet from running a text as a formula, or from rounding a phone number: what begins with = + - @, in
+// ASCII or full-width, or with a character that is skipped before one, gets an apostrophe in front. A text that looks as
+// if it had one already gets another, so that taking one off always gives back what was there.
 func cell(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) && !barePhone.MatchString(text) {
-		return "'" + text
+	start := strings.TrimLeft(text, "'")
+	for _, begin := range []string{"=", "+", "-", "@", "\t", "\r", "\x00", "\uff1d", "\uff0b", "\uff0d", "\uff20"} {
+		if strings.HasPrefix(start, begin) {
+			return "'" + text
+		}
 	}
 	return text
 }

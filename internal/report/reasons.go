@@ -35,7 +35,7 @@ var sentences = []struct {
 	{policy.MissingParameter, "a variable of the template has no value for this person"},
 	{policy.NotAfter, "the offer ended before the message could go out"},
 	{policy.OutsideWindow, "the campaign's hours do not leave room, in this person's time"},
-	{policy.InQuietHours, "it is quiet hours where this person is"},
+	{policy.InQuietHours, "it is quiet hours, or a holiday, where this person is"},
 	{policy.FrequencyCap, "this person has had as many messages as the caps allow"},
 	{policy.MaxRecipients, "the run has as many recipients as it is limited to"},
 	{policy.Budget, "the run's budget is spent"},
@@ -61,7 +61,7 @@ func Waiting(reason policy.Reason) string {
 	case policy.OutsideWindow:
 		return "waits for the campaign's hours, in this person's time"
 	case policy.InQuietHours:
-		return "waits for the end of the quiet hours where this person is"
+		return "waits for the end of quiet hours, or of a holiday, where this person is"
 	case policy.FrequencyCap:
 		return "waits until the caps have room for one more"
 	case policy.MetaCooldown:

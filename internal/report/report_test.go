@@ -94,7 +94,7 @@ total            1251
 REASON         PEOPLE
 suppressed          8  this person asked not to be written to, or is on the suppression list
 no_consent         40  no consent on record for this category
-quiet_hours         1  waits for the end of the quiet hours where this person is
+quiet_hours         1  waits for the end of quiet hours, or of a holiday, where this person is
 frequency_cap       3  this person has had as many messages as the caps allow
 frequency_cap       2  waits until the caps have room for one more
 brand_new           1  brand new
@@ -186,7 +186,7 @@ func TestLineCSV(t *testing.T) {
 		got[name] = rows[1][i]
 	}
 	for name, want := range map[string]string{
-		"phone": "+393471234567", "user_id": "'@x", "reason": "'-1", "error_title": "'=HYPERLINK(\"x\")", "error_details": "a,\n\"b\"", "error_code": "131026",
+		"phone": "'+393471234567", "user_id": "'@x", "reason": "'-1", "error_title": "'=HYPERLINK(\"x\")", "error_details": "a,\n\"b\"", "error_code": "131026",
 		"queued_at": "2026-11-21T17:00:00.000000Z", "due_at": "", "pricing_billable": "false", "pricing_category": "marketing", "attempts": "0",
 	} {
 		if got[name] != want {

@@ -111,7 +111,7 @@ func split(list string) []string {
 // PersonOf is what the contact's own row says of the person; the rest is read beside it.
 func personOf(c scheduler.Contact) policy.Person {
 	return policy.Person{
-		Known: true, Erased: c.Erased, InvalidNumber: c.Phone == "" && c.UserID == "",
+		ID: c.PersonID, Known: true, Erased: c.Erased, InvalidNumber: c.Phone == "" && c.UserID == "",
 		Country: c.Country, Zone: c.Zone, Zones: c.Zones, MainZone: c.MainZone,
 	}
 }

@@ -75,7 +75,7 @@ func (s *Store) Subject(ctx context.Context, number phone.Number, want scheduler
 		subject = scheduler.Subject{Contact: contact, Person: personOf(contact)}
 	}
 	one := []scheduler.Subject{subject}
-	if err := s.rangeFacts(ctx, justBefore(person), person, want, one); err != nil {
+	if err := s.rangeFacts(ctx, keyRange{after: justBefore(person), last: person}, want, one); err != nil {
 		return scheduler.Subject{}, false, err
 	}
 	return one[0], true, nil

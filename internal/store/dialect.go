@@ -31,6 +31,8 @@ type dialect struct {
 	clock string
 	// analyze makes a table's statistics anew; "" when its planner needs none.
 	analyze string
+	// audience is what differs in the conditions of an audience.
+	audience audienceDialect
 	// retryable reports an error after which the whole transaction may be tried again.
 	retryable func(error) bool
 }
@@ -62,6 +64,7 @@ var postgresDialect = dialect{
 		ON CONFLICT (person_id) DO UPDATE SET touched = excluded.touched RETURNING ` + personFacts,
 	clock:     "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
 	analyze:   "ANALYZE ",
+	audience:  postgresAudience,
 	retryable: postgresRetryable,
 }
 
@@ -70,6 +73,7 @@ var sqliteDialect = dialect{
 	lookup: "JOIN $1 $2 ON $3",
 	// The one writer is the lock.
 	lock:      `SELECT ` + personFacts + ` FROM persons WHERE person_id IN (SELECT x.person_id FROM {batch}) AND $2 = $2`,
+	audience:  sqliteAudience,
 	retryable: sqliteRetryable,
 }
 

@@ -99,6 +99,7 @@ func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	for i := range rows {
 		b.row().bytes(rows[i].PersonID[:])
 		person := rows[i].Person
+		person.ID = rows[i].PersonID
 		person.Suppressions, person.Consents, person.Sends = nil, map[string]policy.Consent{}, nil
 		person.SuppressionsRead, person.ConsentsRead, person.SendsRead = false, false, false
 		f.people[rows[i].PersonID] = &person

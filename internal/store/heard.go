@@ -311,7 +311,7 @@ func (s *Store) keepEarly(ctx context.Context, tx *sqlx.Tx, now instant, strange
 		if h.status == nil || h.wamid == "" {
 			continue
 		}
-		text, err := json.Marshal(h.status)
+		text, err := json.Marshal(early{Status: *h.status})
 		if err != nil {
 			return fmt.Errorf("keeping an early status: %w", err)
 		}
@@ -326,7 +326,7 @@ func (s *Store) keepEarly(ctx context.Context, tx *sqlx.Tx, now instant, strange
 	return nil
 }
 
-// applyEarly applies the statuses that waited for these message ids.
+// applyEarly applies the stops and statuses that waited for these message ids.
 func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids *batch) error {
 	if wamids.rows == 0 {
 		return nil
@@ -345,13 +345,21 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 	if len(texts) == 0 {
 		return nil
 	}
-	reports := make([]heard, 0, len(texts))
+	var acts []policy.Act
+	var reports []heard
 	for _, text := range texts {
-		var status sender.Status
-		if err := json.Unmarshal([]byte(text), &status); err != nil {
+		var e early
+		if err := json.Unmarshal([]byte(text), &e); err != nil {
 			return fmt.Errorf("reading an early status: %w", err)
 		}
-		reports = append(reports, s.heardStatus(status, now))
+		if e.Act != nil {
+			acts = append(acts, *e.Act)
+			continue
+		}
+		reports = append(reports, s.heardStatus(e.Status, now))
+	}
+	if _, err := s.applyActs(ctx, tx, now, acts); err != nil {
+		return err
 	}
 	if _, _, err := s.applyHeard(ctx, tx, now, reports); err != nil {
 		return err
@@ -362,7 +370,7 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 	return nil
 }
 
-// ReplayEarly applies early statuses whose message has become known since; the two writes may have passed each other.
+// ReplayEarly applies early stops and statuses whose message has become known since; the two writes may have passed each other.
 func (s *Store) ReplayEarly(ctx context.Context) error {
 	var wamids []string
 	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid LIMIT 500`); err != nil {

@@ -93,6 +93,9 @@ func (s *Store) applyActs(ctx context.Context, tx *sqlx.Tx, now instant, acts []
 	if err := s.lockPersons(ctx, tx, now, distinct(all)); err != nil {
 		return nil, err
 	}
+	if err := s.keepEarlyActs(ctx, tx, now, acts); err != nil {
+		return nil, err
+	}
 	var stopped []policy.PersonID
 	for i, act := range acts {
 		people := people[i]

@@ -42,7 +42,7 @@ func (s *Store) readInstance(ctx context.Context, from sqlx.QueryerContext) erro
 	if err := sqlx.GetContext(ctx, from, &row, "SELECT id, hash_key FROM instance LIMIT 1"); err != nil {
 		return fmt.Errorf("reading the instance: %w", err)
 	}
-	s.instance, s.hashKey = row.ID, row.Key
+	s.instance, s.hashKey, s.lots = row.ID, row.Key, policy.NewLots(row.Key)
 	return nil
 }
 

@@ -54,6 +54,17 @@ func Migrations(ctx context.Context, target string) (list []Migration, err error
 	return list, err
 }
 
+// Stands connects to the database and reports whether there is anything of this program in it. It changes nothing.
+func Stands(ctx context.Context, target string) (stands bool, err error) {
+	s, err := connect(ctx, target)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	version, err := s.version(ctx)
+	return version > 0, err
+}
+
 func (s *Store) migrator() (*goose.Provider, error) {
 	files, err := fs.Sub(migrations.Files(), s.dialect.name)
 	if err != nil {

@@ -102,6 +102,11 @@ func TestMigrationsComeInPairs(t *testing.T) {
 
 func TestMigrate(t *testing.T) {
 	storetest.Databases(t, func(t *testing.T, target string) {
+		for range 2 { // looking leaves nothing behind
+			if stands, err := store.Stands(t.Context(), target); err != nil || stands {
+				t.Errorf("an empty database stands: %t, %v", stands, err)
+			}
+		}
 		before, err := store.Migrations(t.Context(), target)
 		if err != nil || len(before) == 0 || before[0].Applied {
 			t.Fatalf("an empty database: %+v, %v", before, err)
@@ -112,6 +117,9 @@ func TestMigrate(t *testing.T) {
 		}
 		if again, err := store.Migrate(t.Context(), target); err != nil || len(again) != 0 {
 			t.Errorf("Migrate again = %+v, %v; want nothing to do", again, err)
+		}
+		if stands, err := store.Stands(t.Context(), target); err != nil || !stands {
+			t.Errorf("a migrated database stands: %t, %v", stands, err)
 		}
 		after, err := store.Migrations(t.Context(), target)
 		if err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -15,32 +17,131 @@ import (
 	"github.com/permesso/permesso/sender"
 )
 
-// Range reads the next contacts after a person in key order, with every fact that a decision needs beside them: one
-// range query on each table, never one per person.
-func (s *Store) Range(ctx context.Context, after policy.PersonID, limit int, want scheduler.Want) ([]scheduler.Subject, error) {
-	subjects := make([]scheduler.Subject, 0, min(limit, 1000))
-	err := eachContact(ctx, s.read, func(contact scheduler.Contact) error {
-		subjects = append(subjects, scheduler.Subject{Contact: contact, Person: personOf(contact)})
-		return nil
-	}, nil, "SELECT "+contactColumns+" FROM contacts c WHERE c.person_id > $1 ORDER BY c.person_id LIMIT $2", after[:], limit)
+// Range looks at the next limit contacts after a person in key order, and reads those whom an audience has, with every fact
+// that a decision needs beside them: one range query on each table, never one per person.
+func (s *Store) Range(ctx context.Context, after policy.PersonID, limit int, want scheduler.Want) (scheduler.Stretch, error) {
+	stretch, err := s.nextStretch(ctx, after, limit)
 	if err != nil {
-		return nil, fmt.Errorf("reading contacts: %w", err)
+		return scheduler.Stretch{}, err
 	}
-	if len(subjects) == 0 {
-		return nil, nil
+	stretch.Subjects, err = s.members(ctx, after, stretch.Last, want)
+	if err != nil || len(stretch.Subjects) == 0 {
+		return stretch, err
 	}
-	last := subjects[len(subjects)-1].Contact.PersonID
-	return subjects, s.rangeFacts(ctx, after, last, want, subjects)
+	keys := keyRange{after: after, last: stretch.Last}
+	if len(stretch.Subjects) < limit/lookupFrom {
+		keys.only = s.keysOf(stretch.Subjects)
+	}
+	return stretch, s.rangeFacts(ctx, keys, want, stretch.Subjects)
 }
 
-func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, want scheduler.Want, subjects []scheduler.Subject) error {
+// lookupFrom is from how many contacts looked at for each one found the facts are looked up one key at a time.
+const lookupFrom = 4
+
+// nextStretch ends after the next limit contacts. The keys come first, and without the audience: it then decides neither how the
+// database walks the table, nor how far one statement reads.
+func (s *Store) nextStretch(ctx context.Context, after policy.PersonID, limit int) (scheduler.Stretch, error) {
+	var last []byte
+	err := s.read.GetContext(ctx, &last, "SELECT person_id FROM contacts WHERE person_id > $1 ORDER BY person_id LIMIT 1 OFFSET $2", after[:], limit-1)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		stretch := scheduler.Stretch{Done: true}
+		for i := range stretch.Last {
+			stretch.Last[i] = 0xff
+		}
+		return stretch, nil
+	case err != nil:
+		return scheduler.Stretch{}, fmt.Errorf("reading the keys of contacts: %w", err)
+	}
+	return scheduler.Stretch{Last: policy.PersonID(last)}, nil
+}
+
+// members reads the contacts of a key range whom an audience has, in key order, and says which of them do. Several audiences
+// are asked for one by one: a statement has room for the parameters of one, however many runs are planned together.
+func (s *Store) members(ctx context.Context, after, last policy.PersonID, want scheduler.Want) ([]scheduler.Subject, error) {
+	var found gathering
+	answers := map[string][]scheduler.Contact{}
+	for i, reach := range want.Audiences {
+		query, args, nobody := s.dialect.membersQuery(reach, want.Now, after, last)
+		if nobody {
+			continue
+		}
+		question := fmt.Sprintf("%s %#v", query, args)
+		contacts, asked := answers[question]
+		if !asked {
+			err := eachContact(ctx, s.read, func(c scheduler.Contact) error { contacts = append(contacts, c); return nil }, nil, query, args...)
+			if err != nil {
+				return nil, fmt.Errorf("reading contacts: %w", err)
+			}
+			answers[question] = contacts
+		}
+		found.add(contacts, i, len(want.Audiences))
+	}
+	return found.subjects, nil
+}
+
+// gathering puts together what several audiences found, in key order.
+type gathering struct{ subjects []scheduler.Subject }
+
+// add takes the contacts of one audience of so many, in key order too.
+func (g *gathering) add(contacts []scheduler.Contact, audience, audiences int) {
+	earlier := g.subjects
+	g.subjects = make([]scheduler.Subject, 0, len(earlier)+len(contacts))
+	in := make([]bool, len(contacts)*audiences)
+	for _, contact := range contacts {
+		id := contact.PersonID
+		for len(earlier) > 0 && comparePersons(earlier[0].Contact.PersonID, id) < 0 {
+			g.subjects, earlier = append(g.subjects, earlier[0]), earlier[1:]
+		}
+		if len(earlier) > 0 && earlier[0].Contact.PersonID == id {
+			earlier[0].In[audience] = true
+			continue
+		}
+		g.subjects = append(g.subjects, scheduler.Subject{Contact: contact, Person: personOf(contact), In: in[:audiences:audiences]})
+		in[audience], in = true, in[audiences:]
+	}
+	g.subjects = append(g.subjects, earlier...)
+}
+
+// membersQuery reads the contacts of a key range whom an audience has. The keys are its first two parameters.
+func (d dialect) membersQuery(reach scheduler.Reach, now time.Time, after, last policy.PersonID) (query string, args []any, nobody bool) {
+	sieve, nobody := newSieve(d, reach, now, after[:], last[:])
+	return "SELECT " + contactColumns + " FROM contacts c WHERE c.person_id > $1 AND c.person_id <= $2" + sieve.condition + " ORDER BY c.person_id", sieve.args, nobody
+}
+
+// keyRange is whose facts are read: everybody's after one key up to another, or only those of the persons in a batch.
+type keyRange struct {
+	after, last policy.PersonID
+	only        any // the parameter of a batch of persons, nil when it is everybody
+}
+
+// keysOf is the parameter of a batch of these persons.
+func (s *Store) keysOf(subjects []scheduler.Subject) any {
+	b := s.dialect.newBatch()
+	for i := range subjects {
+		b.row().bytes(subjects[i].Contact.PersonID[:])
+	}
+	return b.only(isBytes)
+}
+
+// among is the condition on a table's person_id, with its parameters, the first of the query.
+func (s *Store) among(column string, keys keyRange) (condition string, args []any) {
+	condition, args = column+" > $1 AND "+column+" <= $2", []any{keys.after[:], keys.last[:]}
+	if keys.only == nil {
+		return condition, args
+	}
+	return condition + " AND " + column + " IN (SELECT x.person_id FROM " + s.dialect.batch(3, bytesOf("person_id")) + ")", append(args, keys.only)
+}
+
+func (s *Store) rangeFacts(ctx context.Context, keys keyRange, want scheduler.Want, subjects []scheduler.Subject) error {
 	people := make(map[policy.PersonID]*policy.Person, len(subjects))
 	for i := range subjects {
 		people[subjects[i].Contact.PersonID] = &subjects[i].Person
 	}
 	var persons []personRow
+	among, args := s.among("person_id", keys)
 	if err := s.read.SelectContext(ctx, &persons, `SELECT `+personFacts+` FROM persons
-		WHERE person_id > $1 AND person_id <= $2 AND (review_at IS NOT NULL OR cooldown_until IS NOT NULL OR strikes > 0)`, after[:], last[:]); err != nil {
+		WHERE `+among+` AND (review_at IS NOT NULL OR cooldown_until IS NOT NULL OR strikes > 0)`, args...); err != nil {
 		return fmt.Errorf("reading persons: %w", err)
 	}
 	for _, r := range persons {
@@ -48,25 +149,28 @@ func (s *Store) rangeFacts(ctx context.Context, after, last policy.PersonID, wan
 			r.tell(person)
 		}
 	}
+	among, args = s.among("i.person_id", keys)
 	if err := tellSuppressions(ctx, s.read, people, `SELECT i.person_id, s.scope, s.origin, s.at, s.lifted_at FROM suppressions s
-		JOIN identifiers i ON i.hash = s.hash WHERE i.person_id > $1 AND i.person_id <= $2`, after[:], last[:]); err != nil {
+		JOIN identifiers i ON i.hash = s.hash WHERE `+among, args...); err != nil {
 		return err
 	}
+	among, args = s.among("c.person_id", keys)
 	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source FROM consents c
-		WHERE c.person_id > $1 AND c.person_id <= $2 AND c.category IN (SELECT x.category FROM `+s.dialect.batch(3, textOf("category"))+`)`,
-		after[:], last[:], s.texts(want.Categories)); err != nil {
+		WHERE `+among+` AND c.category IN (SELECT x.category FROM `+s.dialect.batch(len(args)+1, textOf("category"))+`)`,
+		append(args, s.texts(want.Categories))...); err != nil {
 		return err
 	}
+	among, args = s.among("d.person_id", keys)
+	args = append(args, s.texts(want.Planning), at(want.SendsSince))
 	if err := tellSends(ctx, s.read, people, `SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM deliveries d
-		JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 AND d.sending_at > $3
-		AND r.test = 0 AND d.state IN `+counting+` AND d.run_id NOT IN (SELECT x.run_id FROM `+s.dialect.batch(4, textOf("run_id"))+`)`,
-		after[:], last[:], at(want.SendsSince), s.texts(want.Planning)); err != nil {
+		JOIN runs r ON r.run_id = d.run_id WHERE `+among+` AND r.test = 0 AND d.state IN `+counting+`
+		AND d.run_id NOT IN (SELECT x.run_id FROM `+s.dialect.batch(len(args)-1, textOf("run_id"))+`) AND d.sending_at > $`+strconv.Itoa(len(args)), args...); err != nil {
 		return err
 	}
 	if !want.Activity {
 		return nil
 	}
-	return s.rangeActivity(ctx, after, last, want, subjects)
+	return s.rangeActivity(ctx, keys.after, keys.last, subjects)
 }
 
 // texts is the parameter of a batch of one text each.
@@ -78,8 +182,8 @@ func (s *Store) texts(values []string) any {
 	return b.only(isText)
 }
 
-// rangeActivity reads when each person was last sent to, delivered to, and heard from; audiences that ask for it pay for it.
-func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, want scheduler.Want, subjects []scheduler.Subject) error {
+// rangeActivity reads when each person was last sent to, delivered to, and heard from.
+func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, subjects []scheduler.Subject) error {
 	byID := make(map[policy.PersonID]*scheduler.Subject, len(subjects))
 	for i := range subjects {
 		byID[subjects[i].Contact.PersonID] = &subjects[i]
@@ -88,20 +192,15 @@ func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, 
 		PersonID  []byte        `db:"person_id"`
 		Sent      sql.NullInt64 `db:"sent"`
 		Delivered sql.NullInt64 `db:"delivered"`
-		Read      sql.NullInt64 `db:"opened"`
 	}
-	if err := s.read.SelectContext(ctx, &rows, `SELECT d.person_id, MAX(d.sending_at) AS sent, MAX(d.delivered_at) AS delivered, MAX(d.read_at) AS opened
-		FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 AND d.sending_at IS NOT NULL
-		AND r.test = 0 AND d.state IN `+counting+` GROUP BY d.person_id`, after[:], last[:]); err != nil {
+	if err := s.read.SelectContext(ctx, &rows, `SELECT d.person_id, MAX(d.sending_at) AS sent, MAX(`+deliveredAt+`) AS delivered
+		FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id > $1 AND d.person_id <= $2 `+countingSends+` GROUP BY d.person_id`, after[:], last[:]); err != nil {
 		return fmt.Errorf("reading activity: %w", err)
 	}
 	for _, r := range rows {
 		if subject := byID[policy.PersonID(r.PersonID)]; subject != nil {
 			subject.Contact.SentAt = whenever(r.Sent)
 			subject.Contact.DeliveredAt = whenever(r.Delivered)
-			if subject.Contact.DeliveredAt.IsZero() {
-				subject.Contact.DeliveredAt = whenever(r.Read) // read implies delivered
-			}
 		}
 	}
 	var replies []struct {

@@ -188,7 +188,7 @@ func (s *Store) selectRuns(ctx context.Context, where string, args ...any) ([]sc
 		if err != nil {
 			return nil, err
 		}
-		run.Frozen.Rules.Locations = s.locations
+		run.Frozen.Rules.Locations, run.Frozen.Rules.Lots = s.locations, s.lots
 		runs[i] = run
 	}
 	return runs, nil

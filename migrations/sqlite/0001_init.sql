@@ -173,7 +173,7 @@ CREATE TABLE messages (
     PRIMARY KEY (wamid, run_id, person_id)
 ) STRICT, WITHOUT ROWID;
 
--- Statuses that came before we knew their message; applied as soon as it is known.
+-- Statuses, and stops that name nobody else, that came before we knew their message; applied as soon as it is known.
 CREATE TABLE early_statuses (
     wamid       TEXT   NOT NULL,
     state       TEXT   NOT NULL,

@@ -47,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"who lifts what", testLifts},
 		{"scopes", testScopes},
 		{"a stop without a phone", testStopByUserID},
+		{"a stop before its message", testStopBeforeItsMessage},
 		{"forms of one number", testVariants},
 		{"Meta's own stop", testMetaStop},
 		{"Meta's own stop beside other news", testMetaStopRaces},
@@ -62,7 +63,9 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"leases", testLeases},
 		{"settle", testSettle},
 		{"marks", testMarks},
+		{"former runs", testFormer},
 		{"queued rows in order", testQueued},
+		{"plan and explain have the same people", testExplained},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()

@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -370,86 +369,4 @@ func testSettle(w *world) {
 	w.record(late, flights[2])
 	w.want(mine.run.ID, sender.Accepted, "", people[1])
 	w.want(mine.run.ID, sender.Queued, "", people[2])
-}
-
-// testMarks keeps since when schedules were judged.
-func testMarks(w *world) {
-	now := time.Now().UTC().Truncate(time.Microsecond)
-	mark := func(spec string, now, want time.Time) {
-		w.Helper()
-		if since, err := w.store.Mark(w.ctx, "weekend", spec, now); err != nil || !since.Equal(want) {
-			w.Errorf("Mark = %s, %v; want %s", since, err, want)
-		}
-	}
-	mark("fridays", now, now)
-	mark("fridays", now.Add(time.Hour), now)
-	w.must(w.store.Advance(w.ctx, "weekend", now.Add(30*time.Minute)))
-	w.must(w.store.Advance(w.ctx, "weekend", now.Add(10*time.Minute))) // never back
-	mark("fridays", now.Add(time.Hour), now.Add(30*time.Minute))
-	mark("saturdays", now.Add(2*time.Hour), now.Add(2*time.Hour)) // an edited schedule does not fire for the past
-	w.must(w.store.Advance(w.ctx, "another", now))
-	if since, err := w.store.Mark(w.ctx, "another", "daily", now.Add(time.Minute)); err != nil || !since.Equal(now.Add(time.Minute)) {
-		w.Errorf("another campaign's mark = %s, %v", since, err)
-	}
-}
-
-// testQueued reads waiting rows page by page: each once, in order, whatever has moved in between.
-func testQueued(w *world) {
-	people := w.people(25)
-	l := w.launch("pages", "offers", people)
-	slices.SortFunc(people, func(a, b person) int { return bytes.Compare(a.id[:], b.id[:]) })
-	flights := w.pass(l, people[:10])
-	w.record(late, flights[5:]...) // due at one time
-	for i := 4; i >= 0; i-- {      // then in the reverse order of their keys
-		w.record(late, flights[i])
-	}
-	w.record(notSent, w.pass(l, people[10:11])...) // not due yet
-	w.act(stop(people[12], policy.ScopeAll, time.Now()))
-	var keys []person
-	page := sender.Page{RunID: l.run.ID, Limit: 4}
-	for {
-		rows, err := w.store.Queued(w.ctx, page)
-		w.must(err)
-		if len(rows) == 0 {
-			break
-		}
-		for _, row := range rows {
-			i := slices.IndexFunc(people, func(p person) bool { return p.id == row.PersonID })
-			keys = append(keys, people[i])
-			if row.To.Phone != people[i].phone || row.Reads != "it" || !row.DueAt.IsZero() || !row.Person.Known || row.Person.Country != "IT" || row.Person.SuppressionsRead {
-				w.Fatalf("row %+v", row)
-			}
-			if name, ok := row.Fields.Field("name"); name != "Ada" || !ok {
-				w.Fatalf("the row's name is %q", name)
-			}
-		}
-		page.After = rows[len(rows)-1].PersonID
-	}
-	if want := slices.Concat(people[11:12], people[13:]); !slices.Equal(keys, want) {
-		w.Errorf("%d rows were read, want %d in order", len(keys), len(want))
-	}
-	page = sender.Page{RunID: l.run.ID, Due: true, Limit: 3}
-	var due []policy.PersonID
-	for {
-		rows, err := w.store.Queued(w.ctx, page)
-		w.must(err)
-		if len(rows) == 0 {
-			break
-		}
-		for _, row := range rows {
-			due = append(due, row.PersonID)
-			if row.DueAt.IsZero() || row.DueAt.Before(page.DueAfter) {
-				w.Errorf("due at %s after %s", row.DueAt, page.DueAfter)
-			}
-		}
-		last := rows[len(rows)-1]
-		page.DueAfter, page.After = last.DueAt, last.PersonID
-	}
-	var want []policy.PersonID
-	for _, i := range []int{5, 6, 7, 8, 9, 4, 3, 2, 1, 0} {
-		want = append(want, people[i].id)
-	}
-	if !slices.Equal(due, want) {
-		w.Errorf("%d rows are due, want the ten that were given back, those first that were given back first", len(due))
-	}
 }

@@ -301,6 +301,44 @@ func testStopByUserID(w *world) {
 	}
 }
 
+// testStopBeforeItsMessage hears a stop that names its person by the quoted message alone before that message's id is known:
+// the answer was a moment away, or lost. Once it is known, the stop is the person's.
+func testStopBeforeItsMessage(w *world) {
+	p := w.people(4)
+	flights := w.pass(w.launch("first", "offers", p), p)
+	second := w.launch("second", "offers", p)
+	tap := func(i int, kind policy.ActKind) policy.Act {
+		return policy.Act{Kind: kind, Identity: policy.Identity{UserID: fmt.Sprintf("IT.77%d", i)}, Scope: policy.ScopeKind(policy.Marketing), Origin: policy.OriginButton,
+			At: time.Now().Add(time.Second), MessageID: fmt.Sprintf("wamid.tap%d", i), ContextWAMID: flights[i].wamid()}
+	}
+	for range 2 {
+		w.act(tap(0, policy.ActStop))
+		w.act(tap(1, policy.ActStop))
+		w.act(tap(2, policy.ActReview))
+	}
+	w.hear(sender.Status{WAMID: flights[0].wamid(), State: sender.Delivered, At: time.Now()}) // both wait for one message
+	w.want(second.run.ID, sender.Queued, "", p...)
+
+	w.record(taken, flights[0], flights[2], flights[3])
+	w.want(flights[0].run, sender.Delivered, "", p[0])
+	w.want(second.run.ID, sender.Skipped, policy.Suppressed, p[0])
+	w.record(ambiguous, flights[1])
+	w.want(second.run.ID, sender.Queued, "", p[1])
+	w.hear(w.status(flights[1], sender.Sent, time.Now()))
+	for range 2 {
+		w.must(w.store.ReplayEarly(w.ctx))
+	}
+	w.want(second.run.ID, sender.Skipped, policy.Suppressed, p[1])
+	for _, stopped := range p[:2] {
+		if stops := w.suppressed(stopped.phone); len(stops) != 1 || !stops[0].Active() || stops[0].Scope != policy.ScopeKind(policy.Marketing) {
+			w.Errorf("the stops seen by the phone are %+v", stops)
+		}
+	}
+	w.gate(second, p[2:])
+	w.want(second.run.ID, sender.Skipped, policy.OptOutReview, p[2])
+	w.want(second.run.ID, sender.Sending, "", p[3])
+}
+
 // testVariants imports a person under one form of their number and stops them from another.
 func testVariants(w *world) {
 	for _, forms := range [][]phone.Number{
