@@ -311,6 +311,11 @@ func TestDecideAboutCaps(t *testing.T) {
 		}
 	}
 	only := func(r *policy.Rules, c policy.Cap) { r.Caps = []policy.Cap{c} }
+	login := func(r *policy.Rules, f *policy.Facts) { // a code to sign in with
+		r.Categories["codes"] = policy.Category{ID: "codes", Kind: policy.Authentication}
+		f.Ask.Category, f.Message.TemplateKind = "codes", policy.Authentication
+		f.Person.Consents["codes"] = policy.Consent{Action: policy.Granted, At: f.Now.Add(-time.Hour), Source: "in_app"}
+	}
 	const aDay = 24 * time.Hour
 	checkDecisions(t, []decideCase{
 		{"full until inside the window", func(_ *policy.Rules, f *policy.Facts) { sent(f, "2026-12-03T19:00:00+01:00") }, later(policy.FrequencyCap, "frequency_cap", "2026-12-04T18:00:00Z")},
@@ -333,6 +338,14 @@ func TestDecideAboutCaps(t *testing.T) {
 		}, deny(policy.FrequencyCap, "frequency_cap")},
 		{"a cap of no span", func(r *policy.Rules, _ *policy.Facts) { only(r, policy.Cap{Max: 5}) }, deny(policy.FrequencyCap, "frequency_cap")},
 		{"an unnamed cap exempts utility", func(r *policy.Rules, f *policy.Facts) { utility(f); only(r, policy.Cap{Max: 0, Per: aDay}) }, yes},
+		{"an unnamed cap exempts authentication", func(r *policy.Rules, f *policy.Facts) {
+			login(r, f)
+			only(r, policy.Cap{Max: 0, Per: aDay})
+		}, yes},
+		{"a named cap holds authentication", func(r *policy.Rules, f *policy.Facts) {
+			login(r, f)
+			only(r, policy.Cap{Max: 0, Per: aDay, Kind: policy.Authentication})
+		}, deny(policy.FrequencyCap, "frequency_cap")},
 		{"an unnamed cap holds what Meta calls marketing", func(r *policy.Rules, f *policy.Facts) {
 			utility(f)
 			f.Message.TemplateKind = policy.Marketing

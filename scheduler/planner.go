@@ -40,8 +40,10 @@ type Draft struct {
 	plan  Plan
 	ahead int
 	last  time.Time // the latest deferral
-	sum   hash.Hash
-	body  []byte // of the message looked at last; its room is used again
+	// closes is the latest end of a window among those who would get it, of a run that may have to be approved.
+	closes time.Time
+	sum    hash.Hash
+	body   []byte // of the message looked at last; its room is used again
 }
 
 // NewDraft reads the run's audience and binds its message where the catalogue allows it; what it does not allow becomes a reason per person.
@@ -231,6 +233,9 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 		return decision
 	}
 	d.ahead++
+	if d.Run.approvable() {
+		d.closes = laterOf(d.closes, policy.WindowEnd(d.Run.Frozen.Rules, facts))
+	}
 	leaves := facts.Now
 	if decision.Verdict == policy.Defer {
 		leaves = decision.Until
@@ -270,7 +275,7 @@ func (d *Draft) begin() {
 	if d.Run.Test {
 		d.plan.Filter = "test_phones"
 	}
-	d.ahead, d.sum = 0, sha256.New()
+	d.ahead, d.closes, d.sum = 0, time.Time{}, sha256.New()
 	d.sum.Write([]byte(d.Run.ConfigHash))
 }
 

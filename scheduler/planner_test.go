@@ -330,10 +330,17 @@ func TestPlanErrors(t *testing.T) {
 func bookshop(t *testing.T, target string, people int) *store.Store {
 	t.Helper()
 	s := storetest.Open(t, target)
+	grow(t, s, 0, people)
+	return s
+}
+
+// grow adds people from the n-th on; two of three consent.
+func grow(t *testing.T, s *store.Store, from, people int) {
+	t.Helper()
 	place := scheduler.NumberFacts{Country: "IT", Zones: []string{"Europe/Rome"}, MainZone: "Europe/Rome"}
 	var contacts []scheduler.ContactRecord
 	var consents []scheduler.ConsentRecord
-	for n := range people {
+	for n := from; n < from+people; n++ {
 		number := phone.Number(fmt.Sprintf("+39347%07d", n))
 		contacts = append(contacts, scheduler.ContactRecord{Phone: number, Name: new("Ada"), Number: place})
 		if n%3 > 0 {
@@ -347,12 +354,12 @@ func bookshop(t *testing.T, target string, people int) *store.Store {
 	if _, err := s.ImportConsents(t.Context(), consents); err != nil {
 		t.Fatal(err)
 	}
-	return s
 }
 
 func planner(t *testing.T, s *store.Store, holder string) *scheduler.Planner {
 	return &scheduler.Planner{Store: s, Open: s, Move: s, Leases: s, Holder: holder, Rate: func(string) float64 { return 80 }, Logger: slog.New(slog.DiscardHandler),
-		Catalogue: func(context.Context) (templates.Catalogue, error) { return offers(t), nil }}
+		Configured: func(string) string { return "as it is" },
+		Catalogue:  func(context.Context) (templates.Catalogue, error) { return offers(t), nil }}
 }
 
 func create(t *testing.T, s *store.Store, draft *scheduler.Draft) scheduler.Run {

@@ -36,7 +36,7 @@ func (s RunState) CanBecome(t RunState) bool {
 	case Planning:
 		return t == Waiting || t == Running || t == Paused || t == RunCancelled || t == Done
 	case Waiting:
-		return t == Running || t == Planning || t == RunCancelled
+		return t == Running || t == Planning || t == RunCancelled || t == Missed
 	case Running:
 		return t == Paused || t == Done || t == RunCancelled
 	case Paused:
@@ -51,6 +51,8 @@ type Frozen struct {
 	Rules      policy.Rules             `json:"rules"`
 	Attributes map[string]AttributeType `json:"attributes,omitempty"`
 	Segments   map[string]string        `json:"segments,omitempty"`
+	// ApproveAbove is how many people a run may write to before a second person has to approve it; nil is any number.
+	ApproveAbove *int `json:"approve_above,omitempty"`
 	// TestPhones are the canonical phones that a test run reaches; empty in every other run.
 	TestPhones []string `json:"test_phones,omitempty"`
 }
@@ -72,7 +74,7 @@ type Run struct {
 	// Occurrence is the local wall time of the slot, "2026-11-21T18:00"; a manual run has a key of its own.
 	Occurrence string
 	State      RunState
-	Why        string // why it is paused, missed or cancelled
+	Why        string // why it is paused, missed or cancelled, or what it waits for
 	NumberID   string
 	Category   string
 	Kind       policy.Kind
@@ -83,7 +85,10 @@ type Run struct {
 	Frozen     Frozen
 	ConfigHash string
 	// Plan is what the first pass counted.
-	Plan       Plan
+	Plan Plan
+	// CreatedBy is who made a run by hand, "" for one of a schedule; Approval what a second person approved, or is asked to.
+	CreatedBy  string
+	Approval   Approval
 	PlannedAt  time.Time // when the last row was written
 	CreatedAt  time.Time
 	StartedAt  time.Time // when the first message passed the gate

@@ -203,6 +203,8 @@ func movable(verb string, state scheduler.RunState) bool {
 		return app.Goes(state)
 	case "resume":
 		return app.Goes(state) || state == scheduler.Paused
+	case "approve":
+		return state == scheduler.Waiting
 	case "cancel":
 		return app.Goes(state) || state == scheduler.Paused || state == scheduler.Waiting
 	}

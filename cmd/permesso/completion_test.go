@@ -49,6 +49,8 @@ func TestCompletion(t *testing.T) {
 	open := strings.TrimSpace(w.must("run", "order-ready", "--detach", "--at", "2020-01-01"))
 	paused := strings.TrimSpace(w.must("run", "order-ready", "--detach", "--at", "2019-01-01"))
 	w.must("runs", "pause", paused)
+	w.edit(approvals, "approvals: {above: 0}\n"+approvals)
+	waiting := strings.TrimSpace(w.must("run", "order-ready", "--detach", "--at", "2018-01-01"))
 	w.env = map[string]string{} // a shell without secrets
 
 	campaigns := []string{"weekend-offer", "order-ready", "later-offer", "winter"}
@@ -63,11 +65,12 @@ func TestCompletion(t *testing.T) {
 		"runs list --campaign or":     {"order-ready"},
 		"templates show --campaign l": {"later-offer"},
 
-		"runs show ":               {done, open, paused},
+		"runs show ":               {done, open, paused, waiting},
+		"runs approve ":            {waiting},
 		"runs pause ":              {open},
 		"runs resume ":             {open, paused},
-		"runs cancel ":             {open, paused},
-		"log --run ":               {done, open, paused},
+		"runs cancel ":             {open, paused, waiting},
+		"log --run ":               {done, open, paused, waiting},
 		"report --run " + done[:4]: {done},
 
 		"consent grant ":                                  {},

@@ -76,6 +76,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso runs list --limit":     {"runs list", "runs list --limit 1", ""},
 	"permesso runs pause --reason":   {"runs pause OPEN", "runs pause OPEN --reason lunch", "runs list"},
 	"permesso runs cancel --reason":  {"runs cancel OPEN", "runs cancel OPEN --reason lunch", "runs list"},
+	"permesso runs approve --hash":   {"", "", ""}, // TestApproval
 	"permesso halt --reason":         {"halt", "halt --reason lunch", "run order-ready"},
 	"permesso explain --at":          {"explain later-offer +393471000020", "explain later-offer +393471000020 --at 2028-01-01", ""},
 	"permesso log --campaign":        {"log", "log --campaign order-ready", ""},

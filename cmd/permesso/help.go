@@ -9,7 +9,6 @@ var unbuilt = map[string]string{
 	"contacts erase": "erasing a person",
 	"consent export": "a person's consents as a file",
 	"consent verify": "the proof that the ledger is whole",
-	"runs approve":   "approving a run",
 }
 
 // strictHelp refuses a word that is no verb also where --help stands behind it: cobra would print the help of the verb above.

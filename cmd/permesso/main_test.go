@@ -51,7 +51,7 @@ func TestExitCodes(t *testing.T) {
 		{w, "contacts erase +393471000001", 2, "`permesso contacts erase`, erasing a person, is not in this version"},
 		{w, "consent verify --help", 2, "is not in this version"},
 		{w, "consent export +393471000001", 2, "is not in this version"},
-		{w, "runs approve --help", 2, "is not in this version"},
+		{w, "consent verify --help", 2, "is not in this version"},
 		{w, "ceck", 2, "did you mean `permesso check`"},
 		{w, "contacts", 2, "wants a verb: export, import, imports, show"},
 		{w, "contacts imprt x", 2, "did you mean `permesso contacts import`"},

@@ -100,6 +100,26 @@ func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler
 			return err
 		}
 	}
+	return s.tellRenames(ctx, a)
+}
+
+// tellRenames says below the plans which campaigns look like others under a new id.
+func (s *session) tellRenames(ctx context.Context, a *app.App) error {
+	renames, err := a.Renames(ctx)
+	if err != nil {
+		return err
+	}
+	for _, r := range renames {
+		text := fmt.Sprintf("%s, whose last run was on %s, is not configured any more, and %s, which never ran, sends its template: a changed id is a new campaign, and its history, caps and holdout begin anew.",
+			r.Gone.CampaignID, clock(r.Gone.FireAt, zoneOf(a.Config)), r.New)
+		if s.json {
+			a.Log.Warn("a campaign's id was changed: "+text, "was", r.Gone.CampaignID, "is", r.New)
+			continue
+		}
+		if err := s.print("\n%s", s.painted(yellow, text)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -127,6 +147,7 @@ func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
 	head := s.table("CAMPAIGN", p.Campaign)
 	head.row("at", clock(p.At, zone))
 	head.row("audience", p.Filter)
+	head.row("plan", p.Hash)
 	if !p.FinishAt.IsZero() {
 		head.row("done by", clock(p.FinishAt, zone))
 	}

@@ -66,3 +66,31 @@ func TestPlanWithoutMeta(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", a.code, a.out, a.err)
 	}
 }
+
+// A campaign under a new id is another campaign, and plan says so until it has run.
+func TestPlanNamesAChangedID(t *testing.T) {
+	w := filled(t)
+	w.must("run", "order-ready", "--test")
+	w.edit("id: order-ready", "id: order-done")
+	if out := w.must("plan"); strings.Contains(out, "changed id") {
+		t.Errorf("of a campaign that was only tested:\n%s", out)
+	}
+	w.edit("id: order-done", "id: order-ready")
+	w.must("run", "order-ready")
+	if out := w.must("plan"); strings.Contains(out, "changed id") {
+		t.Errorf("before the change:\n%s", out)
+	}
+	w.edit("id: order-ready", "id: order-done")
+	for _, line := range []string{"plan", "plan weekend-offer"} {
+		if out := w.must(strings.Fields(line)...); !strings.Contains(out, "order-ready, whose last run was on ") || !strings.Contains(out, "and order-done, which never ran, sends its template: a changed id is a new campaign") {
+			t.Errorf("%s:\n%s", line, out)
+		}
+	}
+	if a := w.run("plan", "weekend-offer", "--json"); a.code != 0 || len(objects(t, a.out)) != 1 || !strings.Contains(a.err, "order-done") {
+		t.Errorf("--json: exit %d, %s%s", a.code, a.out, a.err)
+	}
+	w.must("run", "order-done")
+	if out := w.must("plan"); strings.Contains(out, "and order-done") {
+		t.Errorf("after its own run:\n%s", out)
+	}
+}

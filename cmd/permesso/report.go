@@ -80,6 +80,9 @@ func (s *session) report(ctx context.Context, a *app.App, ids []string, asCSV bo
 	}
 	for _, id := range ids {
 		summary, err := a.Store.Summary(ctx, id)
+		if err == nil && summary.Lost() > 0 && !asCSV && (s.json || len(ids) == 1) {
+			summary.LostTo, err = a.Store.LostTo(ctx, id)
+		}
 		if err == nil {
 			err = write(summary)
 		}

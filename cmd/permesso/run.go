@@ -27,7 +27,7 @@ func (s *session) runVerb() *cobra.Command {
 			return err
 		}
 		return s.withConfig(cmd, cfg, logProblems, func(ctx context.Context, a *app.App) error {
-			return s.runCampaign(ctx, a, args[0], app.RunOptions{At: start, Test: test}, detach)
+			return s.runCampaign(ctx, a, args[0], app.RunOptions{At: start, Test: test, By: s.actor()}, detach)
 		})
 	})
 	cmd.Flags().StringVar(&at, "at", "", "the run's start, a `TIME`; absent is now")
@@ -48,6 +48,9 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 		a.Log.Error("the audit log was not written", "error", err)
 	}
 	if detach {
+		if run.State == scheduler.Waiting {
+			a.Log.Warn("the run waits: " + run.Why + "; `permesso runs approve " + run.ID + " --hash " + run.Approval.Hash + "` by somebody else lets it go")
+		}
 		if s.json {
 			return s.object(map[string]string{"run": run.ID})
 		}
@@ -58,7 +61,22 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 			return err
 		}
 	}
+	if run.State == scheduler.Waiting {
+		return errors.Join(s.tellWaiting(ctx, a, run), app.Awaits(run))
+	}
 	return s.carryOn(ctx, a, run)
+}
+
+// tellWaiting tells scripts which run waits; people read it in the error.
+func (s *session) tellWaiting(ctx context.Context, a *app.App, run scheduler.Run) error {
+	if !s.json {
+		return nil
+	}
+	summary, err := a.Store.Summary(ctx, run.ID)
+	if err != nil {
+		return err
+	}
+	return s.object(summary)
 }
 
 // carryOn sees a run through in this process and says what became of it; unless quiet, when the exit code says it.

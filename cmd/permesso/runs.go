@@ -17,11 +17,12 @@ import (
 )
 
 func (s *session) runsVerb() *cobra.Command {
-	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel"},
+	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve"},
 		s.runsListVerb(), s.runsShowVerb(),
 		s.runsMoveVerb("pause", "hold a run: nothing of it is sent until it is resumed", scheduler.Paused),
 		s.runsResumeVerb(),
-		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled))
+		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled),
+		s.runsApproveVerb())
 }
 
 // runLine is a run as JSON.
@@ -38,14 +39,21 @@ type runLine struct {
 	StartedAt  report.Time        `json:"started_at,omitzero"`
 	FinishedAt report.Time        `json:"finished_at,omitzero"`
 
+	CreatedBy string              `json:"created_by,omitempty"`
+	Approval  *scheduler.Approval `json:"approval,omitempty"` // what a second person approved, or is asked to
+
 	States map[sender.State]int `json:"states,omitempty"`
 	Plan   *scheduler.Plan      `json:"plan,omitempty"`
 }
 
 func runLineOf(r scheduler.Run) runLine {
+	var approval *scheduler.Approval
+	if r.Approval.Hash != "" {
+		approval = &r.Approval
+	}
 	at := func(t time.Time) report.Time { return report.Time{Time: t} }
 	return runLine{
-		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Number: r.NumberID, Test: r.Test, Manual: r.Manual,
+		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
 		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
@@ -168,11 +176,18 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 	if run.Manual {
 		how = "by hand"
 	}
+	if run.CreatedBy != "" {
+		how += ", by " + run.CreatedBy
+	}
 	if run.Test {
 		how += ", a test"
 	}
+	approved := ""
+	if run.Approval.By != "" {
+		approved = fmt.Sprintf("by %s at %s, for %d people", run.Approval.By, clock(run.Approval.At, zone), run.Approval.People)
+	}
 	for _, row := range [][2]string{
-		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"started", how}, {"number", run.NumberID},
+		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
 		{"fires at", clock(run.FireAt, zone)}, {"first message", clock(run.StartedAt, zone)}, {"finished", clock(run.FinishedAt, zone)},
 		{"audience", run.Plan.Filter}, {"planned", fmt.Sprintf("%d matched, %d allowed, %d deferred", run.Plan.Matched, run.Plan.Allowed, run.Plan.Deferred)},
 	} {

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +21,9 @@ func (s *session) serveVerb() *cobra.Command {
 		Use:   "serve [--only ROLES]",
 		Short: "run the service: schedules, sending, webhooks, console",
 		Long: "Runs the service until it is told to stop. On PostgreSQL more processes are more workers; each opens only the\n" +
-			"listeners of its roles, and metrics. The first Ctrl-C stops in good order, the second at once.",
+			"listeners of its roles, and metrics. The first Ctrl-C stops in good order, the second at once.\n\n" +
+			"Changes of the configuration are taken up within seconds, and at once on SIGHUP; a file with mistakes is not. A run\n" +
+			"keeps what it began with.",
 		Example: "  permesso serve\n  permesso serve --only sender,webhook",
 		Args:    exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
@@ -26,14 +31,18 @@ func (s *session) serveVerb() *cobra.Command {
 		if err != nil {
 			return misuse(errcode.NoSuchRole, "%w", err)
 		}
-		cfg, err := s.config()
+		cfg, trail, err := s.tracedConfig()
 		if err != nil {
 			return err
 		}
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGHUP)
+		defer signal.Stop(asked)
 		return s.withConfig(cmd, cfg, slog.LevelInfo, func(ctx context.Context, a *app.App) error {
 			for _, warning := range cfg.Warnings {
 				a.Log.Warn(warning.Message, "file", warning.File, "line", warning.Line)
 			}
+			a.Follow(s.configFile, s.env, trail, asked)
 			var told error
 			err := a.Serve(ctx, roles, func() { told = s.tellAddresses(cfg, roles) })
 			if err == nil {

@@ -115,17 +115,23 @@ func exactly(names ...string) cobra.PositionalArgs {
 
 // config loads the configuration.
 func (s *session) config() (*config.Config, error) {
-	cfg, err := config.Load(s.configFile, s.env)
+	cfg, _, err := s.tracedConfig()
+	return cfg, err
+}
+
+// tracedConfig loads the configuration, and tells what it was read from.
+func (s *session) tracedConfig() (*config.Config, config.Trail, error) {
+	cfg, trail, err := config.Trace(s.configFile, s.env)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &noConfig{fmt.Sprintf("there is no configuration at %s: `permesso init` writes one, --config names another", s.configFile), errcode.ConfigurationMissing}
+		return nil, trail, &noConfig{fmt.Sprintf("there is no configuration at %s: `permesso init` writes one, --config names another", s.configFile), errcode.ConfigurationMissing}
 	}
 	if err == nil {
-		return cfg, nil
+		return cfg, trail, nil
 	}
 	if _, ok := errors.AsType[*config.Problems](err); ok {
-		return nil, err
+		return nil, trail, err
 	}
-	return nil, &noConfig{err.Error(), errcode.ConfigurationUnreadable}
+	return nil, trail, &noConfig{err.Error(), errcode.ConfigurationUnreadable}
 }
 
 // noConfig says that the configuration could not be read at all.

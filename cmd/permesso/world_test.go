@@ -246,6 +246,11 @@ func objects(t *testing.T, text string) []map[string]any {
 // audited reports whether the audit log has an entry with these words.
 func audited(t *testing.T, w *world, words string) bool {
 	t.Helper()
+	return auditedBy(t, w, "ada", words)
+}
+
+func auditedBy(t *testing.T, w *world, actor, words string) bool {
+	t.Helper()
 	db, err := store.Open(t.Context(), "sqlite:"+w.path("permesso.db"))
 	if err != nil {
 		t.Fatal(err)
@@ -255,5 +260,5 @@ func audited(t *testing.T, w *world, words string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return slices.ContainsFunc(entries, func(e report.Audit) bool { return e.Actor == "ada" && strings.Contains(e.Details, words) })
+	return slices.ContainsFunc(entries, func(e report.Audit) bool { return e.Actor == actor && strings.Contains(e.Details, words) })
 }

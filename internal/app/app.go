@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
@@ -25,6 +26,7 @@ import (
 
 // App is one process's hold on one installation.
 type App struct {
+	// Config is what the process was started with. A service takes up changes of the files; what holds then is in live.
 	Config *config.Config
 	Store  *store.Store
 	Graph  *graph.Client
@@ -32,13 +34,33 @@ type App struct {
 
 	metrics *metrics.Metrics
 	holder  string
-	rules   policy.Rules
+
+	live    atomic.Pointer[live]
+	changed chan struct{} // there is another configuration in live
+	source  *source       // where configurations come from; nil in a process that reads none anew
 }
+
+// live is the configuration that holds now, with what is made of it once.
+type live struct {
+	*config.Config
+	keywords policy.Keywords
+}
+
+// config is the configuration that holds now. Runs keep what they began with.
+func (a *App) config() *config.Config { return a.live.Load().Config }
 
 // Open connects to everything that the configuration names, without sending or listening. It must be closed.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
+	a := &App{Config: cfg, Log: log, metrics: metrics.New(), holder: holder(), changed: make(chan struct{}, 1)}
+	if cfg.Rules.Locations == nil {
+		cfg.Rules.Locations = policy.NewLocations()
+	}
+	if err := a.hold(cfg); err != nil {
+		return nil, err
+	}
 	client, err := graph.New(graph.Options{
-		BaseURL: cfg.Graph.BaseURL, Version: cfg.Graph.Version, AccountID: cfg.Graph.AccountID, Token: cfg.Graph.AccessToken.Reveal, Logger: log,
+		BaseURL: cfg.Graph.BaseURL, Version: cfg.Graph.Version, AccountID: cfg.Graph.AccountID, Logger: log,
+		Token: func() string { return a.config().Graph.AccessToken.Reveal() },
 	})
 	if err != nil {
 		return nil, err
@@ -47,12 +69,9 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	if err != nil {
 		return nil, err
 	}
-	a := &App{Config: cfg, Store: db, Graph: client, Log: log, metrics: metrics.New(), holder: holder(), rules: cfg.Rules}
-	if a.rules.Locations == nil {
-		a.rules.Locations = policy.NewLocations()
-	}
-	db.ShareLocations(a.rules.Locations)
-	a.rules.Lots = db.Lots()
+	a.Store, a.Graph = db, client
+	db.ShareLocations(cfg.Rules.Locations)
+	cfg.Rules.Lots = db.Lots()
 	return a, nil
 }
 
@@ -74,13 +93,15 @@ func holder() string {
 }
 
 // Freeze is the configuration that a run of the campaign keeps to its end.
-func (a *App) Freeze(c scheduler.Campaign) scheduler.Frozen {
-	return scheduler.Frozen{Campaign: c, Rules: a.rules, Attributes: a.Config.Attributes, Segments: a.Config.Segments}
+func (a *App) Freeze(c scheduler.Campaign) scheduler.Frozen { return freeze(a.config(), c) }
+
+func freeze(cfg *config.Config, c scheduler.Campaign) scheduler.Frozen {
+	return scheduler.Frozen{Campaign: c, Rules: cfg.Rules, Attributes: cfg.Attributes, Segments: cfg.Segments, ApproveAbove: cfg.ApproveAbove}
 }
 
 // Rate is a number's messages per second; 0 when it is not configured.
 func (a *App) Rate(numberID string) float64 {
-	for _, n := range a.Config.Numbers {
+	for _, n := range a.config().Numbers {
 		if n.ID == numberID {
 			return n.MessagesPerSecond
 		}
@@ -90,11 +111,12 @@ func (a *App) Rate(numberID string) float64 {
 
 // Kind is the kind of a campaign's category; ok is false for a campaign that is not configured.
 func (a *App) Kind(campaign string) (policy.Kind, bool) {
-	c, ok := a.Config.Campaign(campaign)
+	cfg := a.config()
+	c, ok := cfg.Campaign(campaign)
 	if !ok {
 		return "", false
 	}
-	category, ok := a.Config.Rules.Categories[c.Category]
+	category, ok := cfg.Rules.Categories[c.Category]
 	return category.Kind, ok
 }
 
@@ -152,7 +174,8 @@ func (a *App) sender(n config.Number) *sender.Sender {
 
 func (a *App) planner() *scheduler.Planner {
 	return &scheduler.Planner{
-		Store: a.Store, Open: a.Store, Move: a.Store, Leases: a.Store, Holder: a.holder, Catalogue: a.Catalogue, Rate: a.Rate, Logger: a.Log,
+		Store: a.Store, Open: a.Store, Move: a.Store, Leases: a.Store, Holder: a.holder, Catalogue: a.Catalogue, Rate: a.Rate,
+		Configured: a.Configured, Logger: a.Log,
 	}
 }
 
@@ -175,7 +198,7 @@ func (a *App) freshTemplates(ctx context.Context) (templates.Catalogue, error) {
 
 // zone is the business's time zone; config.Load has checked it.
 func (a *App) zone() *time.Location {
-	zone, err := time.LoadLocation(a.Config.Business.Timezone)
+	zone, err := time.LoadLocation(a.config().Business.Timezone)
 	if err != nil {
 		return time.UTC
 	}

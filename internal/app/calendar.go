@@ -24,7 +24,8 @@ func CalendarFeed(cfg *config.Config, campaigns []scheduler.Campaign, after, bef
 
 func (a *App) calendar() ([]byte, error) {
 	now := time.Now()
-	return CalendarFeed(a.Config, a.Config.Campaigns, now, now.Add(feedSpan))
+	cfg := a.config()
+	return CalendarFeed(cfg, cfg.Campaigns, now, now.Add(feedSpan))
 }
 
 // PlanEach counts what a run of each campaign at a time would do if it were the only one, in one reading of the people. It

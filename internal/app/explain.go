@@ -49,7 +49,7 @@ func (a *App) FirstTemplates(ctx context.Context) error {
 
 // Preview fills a template with a campaign's parameters for one recipient. missing is the field that has neither a value nor a default.
 func (a *App) Preview(template templates.Template, campaign string, to templates.Recipient) (text, missing string, err error) {
-	c, ok := a.Config.Campaign(campaign)
+	c, ok := a.config().Campaign(campaign)
 	if !ok {
 		return "", "", fmt.Errorf("%w: %q; it has %s", ErrNoCampaign, campaign, a.campaignIDs())
 	}

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 
+	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/console"
 	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/graph"
@@ -63,28 +65,27 @@ func (l *listener) run(ctx context.Context) error {
 }
 
 // receiver is the webhook's receiver, committing to the store.
-func (a *App) receiver() (*webhook.Receiver, error) {
-	keywords, err := policy.NewKeywords(a.Config.OptOutKeywords, a.Config.Rules.Categories)
-	if err != nil {
-		return nil, fmt.Errorf("opt_out.keywords: %w", err)
-	}
-	secrets := make([]string, len(a.Config.Graph.AppSecrets))
-	for i, s := range a.Config.Graph.AppSecrets {
-		secrets[i] = s.Reveal()
-	}
+func (a *App) receiver() *webhook.Receiver {
 	return webhook.New(webhook.Options{
-		AppSecrets: func() []string { return secrets }, VerifyToken: a.Config.Graph.VerifyToken.Reveal, Sink: a.Store, Keywords: keywords, Kind: a.Kind,
+		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: a.Store,
+		Keywords: func() policy.Keywords { return a.live.Load().keywords }, Kind: a.Kind,
 		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
 		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
-	}), nil
+	})
+}
+
+func (a *App) appSecrets() []string {
+	secrets := a.config().Graph.AppSecrets
+	texts := make([]string, len(secrets))
+	for i, s := range secrets {
+		texts[i] = s.Reveal()
+	}
+	return texts
 }
 
 // webhookListener takes listen.webhook.
 func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
-	r, err := a.receiver()
-	if err != nil {
-		return nil, nil, err
-	}
+	r := a.receiver()
 	l, err := listen("webhook", a.Config.Listen.Webhook, r.Handler())
 	if err != nil {
 		return nil, nil, err
@@ -94,11 +95,26 @@ func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 }
 
 func (a *App) consoleListener() (*listener, error) {
-	handler := console.New(console.Options{
-		Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: a.Config.Business.Name, Zone: a.zone(),
-		Country: a.Config.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Logger: a.Log,
+	return listen("console", a.Config.Listen.Console, a.console())
+}
+
+// console are the operators' pages, made anew when there is another configuration.
+func (a *App) console() http.Handler {
+	var mu sync.Mutex
+	var of *config.Config
+	var pages http.Handler
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		if cfg := a.config(); cfg != of {
+			of, pages = cfg, console.New(console.Options{
+				Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
+				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Notice: a.source.notice, Logger: a.Log,
+			})
+		}
+		now := pages
+		mu.Unlock()
+		now.ServeHTTP(w, r)
 	})
-	return listen("console", a.Config.Listen.Console, handler)
 }
 
 func (a *App) metricsListener() (*listener, error) {

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
+	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -211,37 +212,47 @@ func sections(text string) []string {
 	return anchors
 }
 
-// TestArchitectureHasTheStatesOfTheCode compares the table of states with the state machine.
+// TestArchitectureHasTheStatesOfTheCode compares the tables of states with the state machines.
 func TestArchitectureHasTheStatesOfTheCode(t *testing.T) {
+	compareStates(t, "## The states of a delivery", sender.States())
+	compareStates(t, "## Approval", []scheduler.RunState{
+		scheduler.Planning, scheduler.Waiting, scheduler.Running, scheduler.Paused, scheduler.Done, scheduler.RunCancelled, scheduler.Missed,
+	})
+}
+
+func compareStates[S interface {
+	~string
+	CanBecome(S) bool
+}](t *testing.T, section string, states []S) {
+	t.Helper()
 	row := regexp.MustCompile("(?m)^\\| `(\\w+)` \\| ([^|]*) \\|")
 	word := regexp.MustCompile("`(\\w+)`")
-	_, table, found := strings.Cut(string(readFile(t, "docs/ARCHITECTURE.md")), "## The states of a delivery")
+	_, table, found := strings.Cut(string(readFile(t, "docs/ARCHITECTURE.md")), section+"\n")
 	if !found {
-		t.Fatal("docs/ARCHITECTURE.md has no section on the states of a delivery")
+		t.Fatalf("docs/ARCHITECTURE.md has no section %q", section)
 	}
 	table, _, _ = strings.Cut(table, "\n## ")
-	described := map[sender.State][]sender.State{}
+	described := map[S][]S{}
 	for _, line := range row.FindAllStringSubmatch(table, -1) {
-		state := sender.State(line[1])
-		described[state] = nil
+		described[S(line[1])] = nil
 		for _, next := range word.FindAllStringSubmatch(line[2], -1) {
-			described[state] = append(described[state], sender.State(next[1]))
+			described[S(line[1])] = append(described[S(line[1])], S(next[1]))
 		}
 	}
-	for _, from := range sender.States() {
+	for _, from := range states {
 		next, listed := described[from]
 		if !listed {
-			t.Errorf("docs/ARCHITECTURE.md does not list the state %s", from)
+			t.Errorf("%s does not list the state %s", section, from)
 			continue
 		}
-		for _, to := range sender.States() {
+		for _, to := range states {
 			if says := slices.Contains(next, to); says != from.CanBecome(to) {
-				t.Errorf("%s becomes %s: docs/ARCHITECTURE.md says %v, the code %v", from, to, says, from.CanBecome(to))
+				t.Errorf("%s becomes %s: %s says %v, the code %v", from, to, section, says, from.CanBecome(to))
 			}
 		}
 	}
-	if len(described) != len(sender.States()) {
-		t.Errorf("docs/ARCHITECTURE.md lists %d states, there are %d", len(described), len(sender.States()))
+	if len(described) != len(states) {
+		t.Errorf("%s lists %d states, there are %d", section, len(described), len(states))
 	}
 }
 

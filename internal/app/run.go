@@ -34,6 +34,8 @@ var (
 type RunOptions struct {
 	At   time.Time // its start; zero is now
 	Test bool      // only test_phones get it
+	// By is who makes it; somebody else has to approve a large one.
+	By string
 }
 
 // Plan counts what a run of the campaign at a time would do, changing nothing. It asks nobody but the store.
@@ -46,7 +48,7 @@ func (a *App) Plan(ctx context.Context, campaign string, when time.Time) (schedu
 	if err != nil {
 		return scheduler.Plan{}, err
 	}
-	run, err = a.count(ctx, run, catalogue)
+	run, err = a.count(ctx, run, catalogue, run.FireAt)
 	return run.Plan, err
 }
 
@@ -57,38 +59,40 @@ func (a *App) Refusal(ctx context.Context, campaign string) (refusal, err error)
 	if err != nil || synced.IsZero() {
 		return nil, err
 	}
-	c, ok := a.Config.Campaign(campaign)
+	c, ok := a.config().Campaign(campaign)
 	if !ok {
 		return nil, fmt.Errorf("%w: %q; it has %s", ErrNoCampaign, campaign, a.campaignIDs())
 	}
 	return templates.Check(templates.NewCatalogue(list), c.Message), nil
 }
 
-// count is the first pass over everybody: it fills the run's plan, and the kind as which its messages count.
-func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.Catalogue) (scheduler.Run, error) {
+// count is the first pass over everybody: it fills the run's plan, what of it would have to be approved, and the kind as which
+// its messages count.
+func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.Catalogue, now time.Time) (scheduler.Run, error) {
 	draft, err := scheduler.NewDraft(run, catalogue, a.Rate(run.NumberID))
 	if err != nil {
 		return run, err
 	}
-	plans, err := scheduler.MakePlans(ctx, a.Store, nil, []*scheduler.Draft{draft}, run.FireAt)
+	plans, err := scheduler.MakePlans(ctx, a.Store, nil, []*scheduler.Draft{draft}, now)
 	if err != nil {
 		return run, err
 	}
 	run.Kind, run.Plan = draft.Run.Kind, plans[0]
+	run.Approval = draft.Ask(run.Plan, a.Configured(run.CampaignID))
 	return run, nil
 }
 
 func (a *App) newRun(campaign string, o RunOptions) (scheduler.Run, error) {
-	c, ok := a.Config.Campaign(campaign)
+	c, ok := a.config().Campaign(campaign)
 	if !ok {
 		return scheduler.Run{}, fmt.Errorf("%w: %q; it has %s", ErrNoCampaign, campaign, a.campaignIDs())
 	}
 	frozen := a.Freeze(c)
 	if o.Test {
-		if len(a.Config.TestPhones) == 0 {
+		if len(a.config().TestPhones) == 0 {
 			return scheduler.Run{}, ErrNoTestPhones
 		}
-		for _, p := range a.Config.TestPhones {
+		for _, p := range a.config().TestPhones {
 			frozen.TestPhones = append(frozen.TestPhones, string(p.Canonical()))
 		}
 	}
@@ -97,16 +101,16 @@ func (a *App) newRun(campaign string, o RunOptions) (scheduler.Run, error) {
 		when = time.Now()
 	}
 	run, err := scheduler.NewRun(frozen, when)
-	run.Manual, run.Test = true, o.Test
+	run.Manual, run.Test, run.CreatedBy = true, o.Test, o.By
 	return run, err
 }
 
 func (a *App) campaignIDs() string {
-	if len(a.Config.Campaigns) == 0 {
+	if len(a.config().Campaigns) == 0 {
 		return "none"
 	}
 	text := ""
-	for i, c := range a.Config.Campaigns {
+	for i, c := range a.config().Campaigns {
 		if i > 0 {
 			text += ", "
 		}
@@ -135,10 +139,10 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 	if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
 		return run, err
 	}
-	if run, err = a.count(ctx, run, catalogue); err != nil {
+	if run, err = a.count(ctx, run, catalogue, run.FireAt); err != nil {
 		return run, err
 	}
-	if a.Config.DryRun {
+	if a.config().DryRun {
 		return run, ErrDryRun
 	}
 	if missing := len(run.Frozen.TestPhones) - run.Plan.Matched; run.Test && missing > 0 {
@@ -152,6 +156,11 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 		if !earlier.Test && !o.Test {
 			a.Log.Warn("an earlier run of this campaign is not over and goes on beside this one: `permesso runs cancel` ends it", "run", earlier.ID, "state", string(earlier.State))
 		}
+	}
+	ask := run.Approval
+	run.Approval = scheduler.Approval{} // nobody is asked, unless it is to wait
+	if why := run.Hold(ask); why != "" {
+		run.State, run.Why, run.Approval = scheduler.Waiting, why, ask
 	}
 	run, _, err = a.Store.CreateRun(ctx, run)
 	return run, err
@@ -217,12 +226,12 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 		ears.start(listening, stop, part{"webhook", l.run})
 		ears.start(listening, stop, part{"webhook receiver", receiver.Run})
 	}
-	number := slices.IndexFunc(a.Config.Numbers, func(n config.Number) bool { return n.ID == run.NumberID })
+	number := slices.IndexFunc(a.config().Numbers, func(n config.Number) bool { return n.ID == run.NumberID })
 	if number < 0 {
 		return listened, errcode.With(fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID), errcode.NumberNotConfigured)
 	}
 	parts.start(work, stop, part{"planner", a.planner().Run})
-	parts.start(work, stop, part{"sender", a.sender(a.Config.Numbers[number]).Run})
+	parts.start(work, stop, part{"sender", a.sender(a.config().Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
 	return listened, nil
 }
@@ -333,7 +342,9 @@ func (a *App) verdict(p Progress, now time.Time) (over bool, err error) {
 	case scheduler.Paused:
 		return true, errcode.With(fmt.Errorf("%w: it is %s: %s; when that is mended, `permesso runs resume %s` goes on", ErrIncomplete, p.Run.State, p.Run.Why, p.Run.ID), errcode.RunPaused)
 	case scheduler.Waiting:
-		return true, errcode.With(fmt.Errorf("%w: it waits for approval", ErrIncomplete), errcode.RunAwaitsApproval)
+		return true, Awaits(p.Run)
+	case scheduler.Missed:
+		return true, errcode.With(fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why), errcode.RunMissed)
 	}
 	if !p.DueAt.IsZero() && p.DueAt.Sub(now) > waitAtMost {
 		return true, errcode.With(fmt.Errorf("%w: the %d people left wait until %s; a running `permesso serve` sends to them then",

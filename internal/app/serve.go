@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -67,9 +68,6 @@ func (a *App) Serve(ctx context.Context, roles []Role, ready func()) (err error)
 	if ready != nil {
 		ready()
 	}
-	if a.Config.DryRun {
-		a.Log.Warn("dry_run is true: no run starts and nothing is sent")
-	}
 
 	outer, stopOuter := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopOuter()
@@ -79,8 +77,9 @@ func (a *App) Serve(ctx context.Context, roles []Role, ready func()) (err error)
 	for _, part := range listening {
 		outerParts.start(outer, stopInner, part)
 	}
-	for _, part := range a.workers(roles) {
-		innerParts.start(inner, stopInner, part)
+	innerParts.start(inner, stopInner, part{"workers", func(ctx context.Context) error { return a.supervise(ctx, roles) }})
+	if a.source != nil {
+		innerParts.start(inner, stopInner, part{"configuration", a.followSource})
 	}
 	<-inner.Done()
 	innerErr := innerParts.wait()
@@ -132,21 +131,75 @@ func (a *App) listenFor(roles []Role) (parts []part, err error) {
 	return parts, nil
 }
 
+// workers are what works as the configuration has it now. A worker's name tells all that it was made of.
 func (a *App) workers(roles []Role) []part {
+	cfg := a.config()
 	parts := []part{{"housekeeping", a.housekeep}}
-	if a.Config.DryRun {
+	if cfg.DryRun {
 		return parts
 	}
 	if slices.Contains(roles, RoleScheduler) {
-		s := &scheduler.Scheduler{Slots: a.Store, Formers: a.Store, Clock: a.Store.Now, Campaigns: func() []scheduler.Campaign { return a.Config.Campaigns }, Freeze: a.Freeze, Logger: a.Log}
-		parts = append(parts, part{"scheduler", s.Run}, part{"planner", a.planner().Run})
+		s := &scheduler.Scheduler{
+			Slots: a.Store, Formers: a.Store, Clock: a.Store.Now, Logger: a.Log, Campaigns: func() []scheduler.Campaign { return cfg.Campaigns },
+			Freeze: func(c scheduler.Campaign) scheduler.Frozen { return freeze(cfg, c) },
+		}
+		// Begun anew with each configuration: a schedule that is new there must be seen before its first slot, not after a sleep.
+		parts = append(parts, part{"scheduler of configuration " + cfg.Hash()[:8], s.Run}, part{"planner", a.planner().Run})
 	}
 	if slices.Contains(roles, RoleSender) {
-		for _, n := range a.Config.Numbers {
-			parts = append(parts, part{"sender", a.sender(n).Run})
+		for _, n := range cfg.Numbers {
+			parts = append(parts, part{fmt.Sprintf("sender of %s at %g a second", n.ID, n.MessagesPerSecond), a.sender(n).Run})
 		}
 	}
 	return parts
+}
+
+// supervise runs the workers of the roles, and starts and stops them as another configuration asks for others.
+func (a *App) supervise(ctx context.Context, roles []Role) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	type worker struct {
+		stop func()
+		over chan struct{}
+	}
+	running := map[string]worker{}
+	var parts group
+	told := false
+	for {
+		if dry := a.config().DryRun; dry != told {
+			told = dry
+			a.Log.Warn("dry_run is " + strconv.FormatBool(dry) + ": " + map[bool]string{true: "no run starts and nothing is sent", false: "runs start and are sent"}[dry])
+		}
+		wanted := map[string]part{}
+		for _, p := range a.workers(roles) {
+			wanted[p.name] = p
+		}
+		var ending []worker
+		for name, w := range running {
+			if _, stays := wanted[name]; !stays {
+				w.stop()
+				ending = append(ending, w)
+				delete(running, name)
+			}
+		}
+		for _, w := range ending {
+			<-w.over // a number's sender gives its lease back before the next one takes it
+		}
+		for name, p := range wanted {
+			if _, runs := running[name]; runs {
+				continue
+			}
+			own, stopOwn := context.WithCancel(ctx)
+			w := worker{stopOwn, make(chan struct{})}
+			running[name] = w
+			parts.start(own, stop, part{name, func(ctx context.Context) error { defer close(w.over); return p.run(ctx) }})
+		}
+		select {
+		case <-ctx.Done():
+			return parts.wait()
+		case <-a.changed:
+		}
+	}
 }
 
 const (

@@ -30,9 +30,11 @@ type Config struct {
 	Segments map[string]string
 	// OptOutKeywords are added to the built-in lists, per BCP 47 language.
 	OptOutKeywords map[string][]string
-	TestPhones     []phone.Number
-	DryRun         bool
-	Campaigns      []scheduler.Campaign
+	// ApproveAbove is how many people a run may write to before a second person has to approve it; nil is any number.
+	ApproveAbove *int
+	TestPhones   []phone.Number
+	DryRun       bool
+	Campaigns    []scheduler.Campaign
 	// Warnings are what is allowed and probably not meant.
 	Warnings []Problem
 }
@@ -94,12 +96,13 @@ func (c *Config) Hash() string {
 		Rules                       policy.Rules
 		Attributes                  map[string]scheduler.AttributeType
 		Segments                    map[string]string
+		ApproveAbove                *int `json:",omitempty"`
 		TestPhones                  []string
 		DryRun                      bool
 		Campaigns                   []scheduler.Campaign
 	}{
 		c.Business, c.Graph.BaseURL, c.Graph.Version, c.Graph.AccountID,
-		numbers, c.Rules, c.Attributes, c.Segments, phones, c.DryRun, c.Campaigns,
+		numbers, c.Rules, c.Attributes, c.Segments, c.ApproveAbove, phones, c.DryRun, c.Campaigns,
 	})
 	if err != nil {
 		// Only a year beyond 9999 cannot be written, and instant refuses it.

@@ -89,6 +89,7 @@ campaigns:
 		"policy.countries = <nil> (default)",
 		"policy.universal_holdout = <nil> (default)",
 		"opt_out.keywords = <nil> (default)",
+		"approvals = <nil> (default)",
 		"test_phones = <nil> (default)",
 		"dry_run = false (default)",
 		"include[0] = campaigns/*.yaml (config.yaml:14)",

@@ -91,6 +91,7 @@ func (l *loader) readReferenced(path string) (string, error) {
 		return "", errcode.With(fmt.Errorf("${file:} names no file"), errcode.InvalidReference)
 	}
 	full := l.resolve(path)
+	l.trail.files = append(l.trail.files, full)
 	stat, err := os.Stat(full)
 	if err != nil {
 		return "", errcode.With(fmt.Errorf("the file %q cannot be read: %w", path, reason(err)), errcode.UnreadableReference)

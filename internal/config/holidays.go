@@ -103,6 +103,7 @@ func (v value) failHoliday(entry string) {
 // closedDays reads the file of days at a path from the configuration's folder. Every mistake in it has its own line.
 func (v value) closedDays(name string) []policy.ClosedDay {
 	path := v.l.resolve(name)
+	v.l.trail.files = append(v.l.trail.files, path)
 	data, err := readFile(path)
 	if err != nil {
 		v.fail(errcode.UnreadableReference, "the file %q cannot be read: %v", name, reason(err))

@@ -49,6 +49,7 @@ func (v value) matches(pattern string) []string {
 	if !filepath.IsAbs(full) {
 		full = filepath.Join(globQuote(v.l.folder), pattern)
 	}
+	v.l.trail.patterns = append(v.l.trail.patterns, full)
 	paths, err := filepath.Glob(full)
 	if err != nil {
 		v.l.campaignsUnread = true

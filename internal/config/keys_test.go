@@ -77,6 +77,8 @@ func keyCases() map[string]keyCase {
 		"dry_run":     {plain, section("dry_run: true\n"), func(c *config.Config) any { return c.DryRun }, true},
 		"policy.recipient_timezone": {section("policy: {recipient_timezone: strict}\n"), section("policy: {recipient_timezone: loose}\n"),
 			func(c *config.Config) any { return c.Rules.LooseZones }, true},
+		"approvals":        {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
+		"approvals.above":  {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.

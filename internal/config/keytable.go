@@ -41,7 +41,7 @@ var (
 			form: named(segmentName, "lower-case letters, digits and _", textForm())},
 		{name: "policy", says: "The rules that hold for every campaign.", form: mapping(&policyKeys)},
 		{name: "opt_out", says: "What counts as an opt-out, beyond the built-in lists.", form: mapping(&optOutKeys)},
-		{name: "approvals", later: "no run waits for an approval"},
+		{name: "approvals", says: "When a run waits until a second person approves it.", form: mapping(&approvalKeys)},
 		{name: "notify", later: "nothing is called when a run ends or stops"},
 		{name: "rates", later: "costs are not reckoned"},
 		{name: "retention", later: "nothing is deleted by age"},
@@ -110,6 +110,9 @@ var (
 		{name: "keywords", says: "Words that mean stop, per language, added to the built-in lists.",
 			form: named(languageTag, "a language's code, such as it or pt-BR", listOf(patterned(`[\p{L}\p{N}\p{S}]`, "a word or a sentence that means stop")))},
 		{name: "confirmation", later: "an opt-out is not answered"},
+	}}
+	approvalKeys = section{path: "approvals", says: "When a run waits until a second person approves it.", keys: []key{
+		{name: "above", says: "A run to more people than this waits for `permesso runs approve`; 0 is every run.", required: true, form: wholeForm(0)},
 	}}
 	includedKeys = section{path: "an included file", says: "A file of campaigns that config.yaml includes.", keys: []key{
 		{name: "campaigns", says: "The campaigns of this file.", form: listOf(mapping(&campaignKeys)).distinct()},

@@ -73,6 +73,7 @@ type loader struct {
 	env      func(string) (string, bool)
 	docs     []*document
 	files    []string // in the order in which they were read
+	trail    Trail    // what a change of would be noticed
 	zones    *policy.Locations
 	problems []Problem
 	warnings []Problem
@@ -160,6 +161,7 @@ func (l *loader) read(data []byte) {
 	l.readSegments(o)
 	l.readPolicy(o)
 	l.readOptOut(o)
+	l.readApprovals(o)
 	l.readTestPhones(o)
 	if v, found := o.get("dry_run"); found {
 		cfg.DryRun, _ = v.boolean()

@@ -160,7 +160,7 @@ func TestHash(t *testing.T) {
 	if one.Hash() != same.Hash() || len(one.Hash()) != 64 {
 		t.Errorf("hashes %s and %s of the same meaning", one.Hash(), same.Hash())
 	}
-	for _, change := range []string{"    priority: 1\n", "    audience: country = \"IT\"\n", "dry_run: true\n", "segments: {a: country = \"IT\"}\n", "policy: {recipient_timezone: loose}\n", "attributes: {x: number}\n"} {
+	for _, change := range []string{"    priority: 1\n", "    audience: country = \"IT\"\n", "dry_run: true\n", "approvals: {above: 1}\n", "segments: {a: country = \"IT\"}\n", "policy: {recipient_timezone: loose}\n", "attributes: {x: number}\n"} {
 		if other := mustLoad(t, head+tail+change); other.Hash() == one.Hash() {
 			t.Errorf("the hash does not depend on %s", change)
 		}

@@ -42,6 +42,8 @@ type Options struct {
 	// Hosts are the names or addresses, with or without a port, by which the console may be opened besides localhost: the host of
 	// listen.console. An unspecified one (0.0.0.0, ::, or only a port) admits every address, and still no name.
 	Hosts []string
+	// Notice returns what every page says above all else, "" for nothing; nil says nothing ever.
+	Notice func() string
 	// Calendar writes when campaigns fire as iCalendar text, for GET /calendar.ics; nil leaves that page out.
 	Calendar func() ([]byte, error)
 	// Logger gets what went wrong, never an address that was asked for: a search holds a phone number. Nil discards.

@@ -28,6 +28,7 @@ type frame struct {
 	Section  string // of the navigation: "runs", "log" or ""
 	Live     bool   // some of it is read anew every second
 	Business string
+	Notice   string // above everything; commands in it stand in backquotes
 	Page     any
 }
 
@@ -43,6 +44,9 @@ func parsePages(files *static) pages {
 // render writes a whole page, or nothing of it: a template that fails must not leave half a page that looks whole.
 func (c *console) render(w http.ResponseWriter, status int, name string, f frame, page any) {
 	f.Business, f.Page = c.Business, page
+	if c.Notice != nil {
+		f.Notice = c.Notice()
+	}
 	c.write(w, status, name, "frame", f)
 }
 

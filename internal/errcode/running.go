@@ -22,6 +22,11 @@ const (
 	RunInterrupted      Code = "run_interrupted"
 	RunPaused           Code = "run_paused"
 	RunAwaitsApproval   Code = "run_awaits_approval"
+	RunMissed           Code = "run_missed"
+	RunDrifted          Code = "run_drifted"
+	SamePerson          Code = "same_person"
+	NobodyNamed         Code = "nobody_named"
+	NotApproved         Code = "not_approved"
 	RunWaits            Code = "run_waits"
 	NothingToLift       Code = "nothing_to_lift"
 	PersonsOwnStop      Code = "persons_own_stop"
@@ -40,6 +45,21 @@ func running() []Entry {
 			Code: SecondServe, Title: "Another serve has this SQLite file",
 			Means: "One SQLite file takes one `permesso serve`. The other verbs work beside it.",
 			Do:    "Let the other one work, or stop it; for several processes use PostgreSQL.",
+		},
+		{
+			Code: RunDrifted, Title: "The run is no longer what was to be approved",
+			Means: "Since its plan was shown the campaign, a rule or its template was changed, or its people became more than 5 % more or fewer. It waits on, with its plan made anew; nothing was sent.",
+			Do:    "Look at it with `permesso runs show RUN`, and approve the plan that it has now.",
+		},
+		{
+			Code: SamePerson, Title: "A second person has to approve",
+			Means: "Whoever made a run by hand does not approve it. People are told apart by the name of the account that they work in (USER).",
+			Do:    "Have somebody else run `permesso runs approve RUN`, in an account of their own.",
+		},
+		{
+			Code: NobodyNamed, Title: "It is not known who approves",
+			Means: "An approval is kept in the audit log with a name, and the environment variable USER is empty, as in many containers.",
+			Do:    "Approve from an account of your own, or set USER to your name.",
 		},
 	})
 	incomplete := in(AreaRunning, 4, []Entry{
@@ -66,7 +86,17 @@ func running() []Entry {
 		{
 			Code: RunAwaitsApproval, Title: "The run waits for approval",
 			Means: "It is larger than `approvals.above` in config.yaml allows without a second person.",
-			Do:    "Have somebody approve it, or end it with `permesso runs cancel RUN`.",
+			Do:    "Have somebody else look at `permesso runs show RUN` and approve it with `permesso runs approve RUN`, or end it with `permesso runs cancel RUN`.",
+		},
+		{
+			Code: RunMissed, Title: "The run was missed",
+			Means: "Nobody approved it before the windows of its people were over, before its not_after, or within catch_up_within of its slot.",
+			Do:    "Nothing of it is sent any more; `permesso run CAMPAIGN` makes a new one.",
+		},
+		{
+			Code: NotApproved, Title: "The run was not approved",
+			Means: "The question was answered with something other than yes. The run waits on.",
+			Do:    "Ask again with `permesso runs approve RUN`, or end the run with `permesso runs cancel RUN`.",
 		},
 		{
 			Code: RunWaits, Title: "What is left of the run waits for a time",
@@ -119,7 +149,7 @@ func running() []Entry {
 		},
 		{
 			Code: WrongRunState, Title: "The run is in another state",
-			Means: "Only a paused run is resumed, and one that is over is neither paused nor cancelled.",
+			Means: "Only a paused run is resumed, only one that waits is approved, and one that is over is neither paused nor cancelled.",
 			Do:    "Look with `permesso runs show RUN`; a run that is over is not opened again, `permesso run CAMPAIGN` makes a new one.",
 		},
 		{

@@ -23,6 +23,7 @@ type Metrics struct {
 	wireTime *prometheus.HistogramVec
 	webhooks *prometheus.CounterVec
 	hookTime prometheus.Histogram
+	config   prometheus.Gauge
 }
 
 // New makes a registry of its own; nothing is global.
@@ -39,7 +40,10 @@ func New() *Metrics {
 		webhooks: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "permesso_webhooks_total", Help: "Webhook bodies answered, by HTTP status."}, []string{"status"}),
 		hookTime: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "permesso_webhook_seconds", Help: "Time from a webhook's arrival to its answer.", Buckets: buckets}),
 	}
-	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime,
+	m.config = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_config_valid",
+		Help: "1 when the configuration in force is that of the files; 0 when they have mistakes, and the one before is in force."})
+	m.config.Set(1)
+	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -73,6 +77,15 @@ func (m *Metrics) Attempted(numberID string, result sender.Result, took time.Dur
 	}
 	m.attempts.WithLabelValues(numberID, result.Fate.String(), code).Inc()
 	m.wireTime.WithLabelValues(numberID).Observe(took.Seconds())
+}
+
+// ConfigValid says whether the configuration in force is that of the files.
+func (m *Metrics) ConfigValid(valid bool) {
+	if valid {
+		m.config.Set(1)
+	} else {
+		m.config.Set(0)
+	}
 }
 
 // Webhook counts one answer to a webhook.

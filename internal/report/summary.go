@@ -1,8 +1,11 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -24,6 +27,9 @@ type Summary struct {
 	Reasons map[policy.Reason]int `json:"reasons"`
 	// Waits are the reasons of those among them who are queued and will still get it.
 	Waits map[policy.Reason]int `json:"-"`
+	// LostTo says of the people who got nothing for the reason frequency_cap which campaign had taken their last slot: how many
+	// by campaign. It is read for reports alone; people whose slot nobody has any more, or never had, are in no campaign.
+	LostTo map[string]int `json:"lost_to,omitempty"`
 	// OptedOut counts the people who opted out after this run's message: those who got it (accepted, held, sent, delivered or
 	// read) and whose own stop, or Meta's for them, still holds, came at or after the message left, and came before any
 	// later message of ours to them. So one stop counts for one run.
@@ -116,6 +122,7 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 		fmt.Fprintf(out, "%-*s  %*d  %s\n", wide, r.reason, digits, r.people, r.says)
 	}
 
+	s.writeLost(out, digits)
 	tail := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(tail, "\nOpted out\t%d\nReplied\t%d\n", s.OptedOut, s.Replied)
 	if s.Rate.Max > 0 {
@@ -123,6 +130,31 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	}
 	out.keep(tail.Flush())
 	return out.err
+}
+
+// Lost is how many people got nothing for want of room in a cap.
+func (s Summary) Lost() int { return s.Reasons[policy.FrequencyCap] - s.Waits[policy.FrequencyCap] }
+
+// writeLost says to which campaigns the people of frequency_cap were lost, the most first.
+func (s Summary) writeLost(out io.Writer, digits int) {
+	if s.LostTo == nil {
+		return
+	}
+	campaigns := slices.SortedFunc(maps.Keys(s.LostTo), func(a, b string) int {
+		return cmp.Or(s.LostTo[b]-s.LostTo[a], strings.Compare(a, b))
+	})
+	const nobody = "nobody"
+	wide, rest := len(nobody), s.Lost()
+	for _, campaign := range campaigns {
+		wide, rest = max(wide, len(campaign)), rest-s.LostTo[campaign]
+	}
+	fmt.Fprintf(out, "\n%-*s  %*s\n", wide, "LOST TO", digits, "PEOPLE")
+	for _, campaign := range campaigns {
+		fmt.Fprintf(out, "%-*s  %*d\n", wide, campaign, digits, s.LostTo[campaign])
+	}
+	if rest > 0 {
+		fmt.Fprintf(out, "%-*s  %*d  a cap of 0, or a message that failed since\n", wide, nobody, digits, rest)
+	}
 }
 
 // counted is a line about the people of one reason.

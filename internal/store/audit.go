@@ -14,12 +14,16 @@ import (
 // erasure.
 func (s *Store) Audit(ctx context.Context, actor, action, subject, details string) error {
 	return s.inTx(ctx, func(tx *sqlx.Tx) error {
-		now, err := s.dialect.now(ctx, tx)
-		if err != nil {
-			return fmt.Errorf("writing the audit log: %w", err)
-		}
-		return audit(ctx, tx, now, report.Audit{Actor: actor, Action: action, Subject: subject, Details: details})
+		return s.auditNow(ctx, tx, report.Audit{Actor: actor, Action: action, Subject: subject, Details: details})
 	})
+}
+
+func (s *Store) auditNow(ctx context.Context, tx *sqlx.Tx, entry report.Audit) error {
+	now, err := s.dialect.now(ctx, tx)
+	if err != nil {
+		return fmt.Errorf("writing the audit log: %w", err)
+	}
+	return audit(ctx, tx, now, entry)
 }
 
 func audit(ctx context.Context, tx *sqlx.Tx, now instant, entry report.Audit) error {

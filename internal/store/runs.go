@@ -21,7 +21,7 @@ import (
 var ErrNoRun = errcode.With(errors.New("there is no such run: `permesso runs list` shows them"), errcode.NoSuchRun)
 
 const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
-	plan, planned_at, created_at, started_at, finished_at`
+	plan, planned_at, created_at, created_by, approval, started_at, finished_at`
 
 type runRow struct {
 	RunID      string             `db:"run_id"`
@@ -41,6 +41,8 @@ type runRow struct {
 	Plan       string             `db:"plan"`
 	PlannedAt  sql.NullInt64      `db:"planned_at"`
 	CreatedAt  instant            `db:"created_at"`
+	CreatedBy  string             `db:"created_by"`
+	Approval   string             `db:"approval"`
 	StartedAt  sql.NullInt64      `db:"started_at"`
 	FinishedAt sql.NullInt64      `db:"finished_at"`
 }
@@ -49,7 +51,7 @@ func (r runRow) run() (scheduler.Run, error) {
 	run := scheduler.Run{
 		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, NumberID: r.NumberID, Category: r.Category,
 		Kind: r.Kind, Priority: r.Priority, Test: r.Test == 1, Manual: r.Manual == 1, FireAt: r.FireAt.time(), ConfigHash: r.ConfigHash,
-		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt),
+		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt), CreatedBy: r.CreatedBy,
 	}
 	if r.Config != "" {
 		if err := json.Unmarshal([]byte(r.Config), &run.Frozen); err != nil {
@@ -59,6 +61,11 @@ func (r runRow) run() (scheduler.Run, error) {
 	if r.Plan != "" {
 		if err := json.Unmarshal([]byte(r.Plan), &run.Plan); err != nil {
 			return run, fmt.Errorf("reading the plan of run %s: %w", r.RunID, err)
+		}
+	}
+	if r.Approval != "" {
+		if err := json.Unmarshal([]byte(r.Approval), &run.Approval); err != nil {
+			return run, fmt.Errorf("reading the approval of run %s: %w", r.RunID, err)
 		}
 	}
 	return run, nil
@@ -91,6 +98,10 @@ func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.R
 	if err != nil {
 		return run, false, fmt.Errorf("keeping the plan of campaign %s: %w", run.CampaignID, err)
 	}
+	approval, err := approvalText(run.Approval)
+	if err != nil {
+		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
+	}
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -102,10 +113,11 @@ func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.R
 			finished, run.FinishedAt = now, now.time()
 		}
 		created, err = changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
-			fire_at, config, config_hash, plan, created_at, finished_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
 			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
-			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished))
+			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval))
 		return err
 	})
 	if err != nil {
@@ -158,6 +170,11 @@ func unlimited(limit int) int64 {
 func (s *Store) OpenRuns(ctx context.Context, campaign string) ([]scheduler.Run, error) {
 	return s.selectRuns(ctx, `WHERE state IN ('planning', 'waiting', 'running', 'paused') AND ($1 = '' OR campaign_id = $1)
 		ORDER BY priority DESC, fire_at, run_id`, campaign)
+}
+
+// LastRuns returns the last run of every campaign that ever had one, tests aside.
+func (s *Store) LastRuns(ctx context.Context) ([]scheduler.Run, error) {
+	return s.selectRuns(ctx, "WHERE run_id IN (SELECT MAX(r.run_id) FROM runs r WHERE r.test = 0 GROUP BY r.campaign_id) ORDER BY campaign_id")
 }
 
 func (s *Store) selectRuns(ctx context.Context, where string, args ...any) ([]scheduler.Run, error) {

@@ -20,7 +20,7 @@ const maxDepth = 64
 
 // parser reads bodies whose signature has been proved.
 type parser struct {
-	keywords policy.Keywords
+	keywords func() policy.Keywords
 	kind     func(campaign string) (policy.Kind, bool)
 	classify func(code int) sender.Reaction
 }

@@ -90,7 +90,7 @@ func (r *reading) tapped(button selected) (policy.Act, bool) {
 		if text == "" {
 			continue
 		}
-		if match := r.keywords.Match(text); match.Action == policy.MatchStop {
+		if match := r.keywords().Match(text); match.Action == policy.MatchStop {
 			return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword}, true
 		}
 	}
@@ -102,7 +102,7 @@ func (r *reading) wrote(text string) (policy.Act, bool) {
 	if text == "" {
 		return policy.Act{}, false
 	}
-	switch match := r.keywords.Match(text); match.Action {
+	switch match := r.keywords().Match(text); match.Action {
 	case policy.MatchStop:
 		return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword}, true
 	case policy.MatchStart:

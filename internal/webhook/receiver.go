@@ -45,7 +45,8 @@ type Options struct {
 	// VerifyToken is the token of Meta's handshake; with "" no handshake succeeds.
 	VerifyToken func() string
 	Sink        Sink
-	Keywords    policy.Keywords
+	// Keywords are the words that stop and start, read for every text; nil knows none.
+	Keywords func() policy.Keywords
 	// Kind is the kind of a campaign that has a stop button. A campaign that it does not know is stopped with ScopeAll.
 	Kind func(campaign string) (policy.Kind, bool)
 	// Classify gives the reaction to an error code of Meta.
@@ -89,6 +90,9 @@ func New(options Options) *Receiver {
 	log := options.Logger
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
+	}
+	if options.Keywords == nil {
+		options.Keywords = func() policy.Keywords { return policy.Keywords{} }
 	}
 	return &Receiver{
 		options: options,

@@ -88,7 +88,7 @@ func options(t testing.TB, s *sink) webhook.Options {
 		AppSecrets:  func() []string { return []string{secret} },
 		VerifyToken: func() string { return "verify-me" },
 		Sink:        s,
-		Keywords:    keywords,
+		Keywords:    func() policy.Keywords { return keywords },
 		Kind:        func(campaign string) (policy.Kind, bool) { kind, ok := kinds[campaign]; return kind, ok },
 		Classify: func(code int) sender.Reaction {
 			switch code {

@@ -1,12 +1,15 @@
 package storetest
 
 import (
+	"errors"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -129,5 +132,45 @@ func testCapRaces(w *world) {
 				w.Fatalf("a row is %s (%s)", line.State, line.Reason)
 			}
 		}
+	}
+}
+
+// testLost asks, of a run that lost people to others in several ways, to which campaigns.
+func testLost(w *world) {
+	people := w.people(6)
+	sent := func(campaign, category string, end sender.Result, change func(*scheduler.Run), to ...person) {
+		w.Helper()
+		l := w.launch(campaign, category, to, change)
+		w.record(end, w.pass(l, to)...)
+	}
+	none := func(*scheduler.Run) {}
+	sent("weekend", "offers", taken, none, people[:3]...)
+	sent("news", "news", ambiguous, none, people[3])
+	sent("orders", "orders", taken, none, people[:4]...) // after it, and of another kind
+	sent("tests", "offers", taken, func(r *scheduler.Run) { r.Test = true }, people[4])
+	l := w.launch("loser", "offers", people[:5], capped(1))
+	w.gate(l, people[:5])
+	w.want(l.run.ID, sender.Skipped, policy.FrequencyCap, people[:4]...)
+	w.want(l.run.ID, sender.Sending, "", people[4])
+	lost, err := w.store.LostTo(w.ctx, l.run.ID)
+	w.must(err)
+	if want := map[string]int{"weekend": 3, "news": 1}; !maps.Equal(lost, want) {
+		w.Errorf("lost to %v, want %v", lost, want)
+	}
+	// Nobody had the slot of a cap of 0, and a plan's booking is told by the message that left after it.
+	never := w.launch("never", "offers", people[5:], capped(0))
+	w.gate(never, people[5:])
+	if lost, err := w.store.LostTo(w.ctx, never.run.ID); err != nil || lost == nil || len(lost) > 0 {
+		w.Errorf("lost to a cap of 0: %v, %v", lost, err)
+	}
+	booked, _, err := w.store.CreateRun(w.ctx, w.draft("booked", "offers", capped(1)))
+	w.must(err)
+	w.must(w.store.Enqueue(w.ctx, booked.ID, []scheduler.Row{{PersonID: people[5].id, Decision: policy.Decision{Verdict: policy.Deny, Reason: policy.FrequencyCap}}}))
+	sent("later", "offers", taken, none, people[5])
+	if lost, err := w.store.LostTo(w.ctx, booked.ID); err != nil || lost["later"] != 1 || len(lost) != 1 {
+		w.Errorf("lost to what was booked: %v, %v", lost, err)
+	}
+	if _, err := w.store.LostTo(w.ctx, "nothing"); !errors.Is(err, store.ErrNoRun) {
+		w.Errorf("of no run: %v", err)
 	}
 }
