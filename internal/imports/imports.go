@@ -15,7 +15,7 @@ import (
 	"github.com/permesso/permesso/scheduler"
 )
 
-// Sink keeps what was imported. Each call is one transaction with at most 10,000 rows, in the order of the file, and
+// Sink keeps what was imported. Each call is one transaction with at most 20,000 rows, in the order of the file, and
 // comes from the goroutine that called the import. The slice is the import's own again after the call. The same rows
 // again change nothing.
 type Sink interface {

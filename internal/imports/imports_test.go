@@ -236,13 +236,13 @@ func TestTheLastRowOfAPersonWins(t *testing.T) {
 }
 
 func TestTheLastRowWinsAcrossBatches(t *testing.T) {
-	file := "phone,name\n+393471234567,first\n" + manyContacts(12_000) + "+393471234567,last\n"
+	file := "phone,name\n+393471234567,first\n" + manyContacts(22_000) + "+393471234567,last\n"
 	sink, result := importContacts(t, file, options())
 	if got := *sink.contacts["+393471234567"].Name; got != "last" {
 		t.Errorf("name %q, want that of the last row", got)
 	}
-	if !slices.Equal(sink.batches, []int{10_000, 2002}) || result.Rows != 12_002 {
-		t.Errorf("batches %v of %d rows, want 10,000 and 2,002", sink.batches, result.Rows)
+	if !slices.Equal(sink.batches, []int{20_000, 2002}) || result.Rows != 22_002 {
+		t.Errorf("batches %v of %d rows, want 20,000 and 2,002", sink.batches, result.Rows)
 	}
 }
 

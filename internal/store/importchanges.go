@@ -176,13 +176,13 @@ func (c importChange) row(row []any) ([]any, error) {
 }
 
 // note keeps what a batch did to contacts, both in key order: of those added that they were, of those changed the fields.
-func (i *Import) note(ctx context.Context, tx *sqlx.Tx, added []storedContact, changed []contactChange) error {
+func (i *Import) note(ctx context.Context, tx *sqlx.Tx, added []newContact, changed []contactChange) error {
 	if i == nil {
 		return nil
 	}
 	if err := i.store.load(ctx, tx, bulkAdded, rowsOf{
 		shared: []any{i.about.ID}, n: len(added),
-		row: func(n int, row []any) []any { return append(row, added[n].PersonID) },
+		row: func(n int, row []any) []any { return append(row, added[n].person[:]) },
 	}); err != nil {
 		return err
 	}

@@ -120,11 +120,15 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 	if err != nil {
 		return counts, err
 	}
-	added := make([]storedContact, 0, len(names)-len(stored))
+	added := make([]newContact, 0, len(names)-len(stored))
 	var changed []contactChange
 	for i := range names {
 		before, found := stored[names[i].person]
-		if found && before.ErasedAt.Valid {
+		switch {
+		case !found:
+			added = append(added, newContact{names[i].person, patches[i]})
+			continue
+		case before.ErasedAt.Valid:
 			counts.Unchanged++
 			continue
 		}
@@ -132,9 +136,6 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 		switch {
 		case err != nil:
 			return counts, err
-		case !found:
-			after.PersonID = names[i].person[:]
-			added = append(added, after)
 		case after.imported() == before.imported():
 			counts.Unchanged++
 		default:
@@ -143,7 +144,7 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 		}
 	}
 	counts.Added, counts.Changed = len(added), len(changed)
-	slices.SortFunc(added, func(a, b storedContact) int { return bytes.Compare(a.PersonID, b.PersonID) })
+	slices.SortFunc(added, func(a, b newContact) int { return comparePersons(a.person, b.person) })
 	slices.SortFunc(changed, func(a, b contactChange) int { return bytes.Compare(a.before.PersonID, b.before.PersonID) })
 	if err := s.addContacts(ctx, tx, now, added); err != nil {
 		return counts, err
@@ -154,14 +155,23 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 	return counts, file.note(ctx, tx, added, changed)
 }
 
-func (s *Store) addContacts(ctx context.Context, tx *sqlx.Tx, now instant, added []storedContact) error {
-	return s.load(ctx, tx, bulkContacts, rowsOf{
+// newContact is a person with what makes a contact of them.
+type newContact struct {
+	person policy.PersonID
+	patch  *scheduler.ContactRecord
+}
+
+func (s *Store) addContacts(ctx context.Context, tx *sqlx.Tx, now instant, added []newContact) error {
+	var failure error
+	err := s.load(ctx, tx, bulkContacts, rowsOf{
 		shared: []any{int64(now), int64(now)}, n: len(added),
 		row: func(i int, row []any) []any {
-			c := &added[i]
-			return append(row, c.PersonID, c.Phone, c.Name, c.Language, c.Zone, c.ExternalID, c.Tags, c.Attributes, c.Country, c.Zones, c.MainZone)
+			c, err := storedContact{}.patched(added[i].patch)
+			failure = errors.Join(failure, err)
+			return append(row, added[i].person[:], c.Phone, c.Name, c.Language, c.Zone, c.ExternalID, c.Tags, c.Attributes, c.Country, c.Zones, c.MainZone)
 		},
 	})
+	return errors.Join(failure, err)
 }
 
 // contactChange is a contact before and after something changed it.
