@@ -60,6 +60,7 @@ var readmeCommands = map[string]struct {
 	"permesso serve":                                                {asService, []string{"permesso is serving"}},
 	"permesso explain weekend-offer +393471234567":                  {inShop, []string{"Consent to offers was granted", "frequency_cap"}},
 	"permesso log --phone +393471234567":                            {inShop, []string{"weekend-offer (test) +393471234567"}},
+	"permesso contacts imports":                                     {inShop, []string{"contacts.csv", "consents.csv", "done"}},
 	"permesso runs list":                                            {inShop, []string{"weekend-offer (test)", "done"}},
 	"permesso report":                                               {inShop, []string{"No run yet"}}, // a test run is none
 	`permesso suppress add +393471234567 --reason "asked by phone"`: {inShop, []string{"is suppressed"}},
