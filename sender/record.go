@@ -7,7 +7,7 @@ import (
 
 const (
 	// groupFor is how long outcomes gather before they are written together.
-	groupFor = 10 * time.Millisecond
+	groupFor = 20 * time.Millisecond
 	// ambiguousInARow is how many messages in a row may lose their answer before the number's runs pause.
 	ambiguousInARow = 25
 )
