@@ -121,7 +121,7 @@ func importedPhone(i int) string {
 	const many = 10_000_000
 	tail := i * 7_654_321 % many // another for each i below many, since the factor and many share no divisor
 	if i%10 == 9 {
-		return [...]string{"+491511", "+33612", "+34612", "+447911", "+551198"}[i/10%5] + fmt.Sprintf("%07d", tail)[:7]
+		return [...]string{"+491511", "+3361", "+3461", "+44774", "+551198"}[i/10%5] + fmt.Sprintf("%07d", tail)
 	}
 	return "+393" + [...]string{"20", "28", "29", "33", "34", "35", "38", "39", "40", "42", "45", "47", "48", "49"}[i%14] + fmt.Sprintf("%07d", tail)
 }
