@@ -166,12 +166,24 @@ func (s *Store) addContacts(ctx context.Context, tx *sqlx.Tx, now instant, added
 	err := s.load(ctx, tx, bulkContacts, rowsOf{
 		shared: []any{int64(now), int64(now)}, n: len(added),
 		row: func(i int, row []any) []any {
-			c, err := storedContact{}.patched(added[i].patch)
-			failure = errors.Join(failure, err)
-			return append(row, added[i].person[:], c.Phone, c.Name, c.Language, c.Zone, c.ExternalID, c.Tags, c.Attributes, c.Country, c.Zones, c.MainZone)
+			p := added[i].patch
+			attributes, err := attributesOver("", p.Attributes)
+			if err != nil {
+				failure = err
+			}
+			return append(row, added[i].person[:], p.Phone.String(), given(p.Name), given(p.Language), given(p.Zone), given(p.ExternalID),
+				tagsOver("", p.Tags), attributes, p.Number.Country, strings.Join(p.Number.Zones, ";"), p.Number.MainZone)
 		},
 	})
 	return errors.Join(failure, err)
+}
+
+// given is what a record says of a new contact.
+func given(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return storable(*text)
 }
 
 // contactChange is a contact before and after something changed it.
@@ -231,8 +243,9 @@ func (r storedContact) imported() [10]string {
 
 // patched is the row after a record; the zero row is a contact that is not there yet.
 func (r storedContact) patched(patch *scheduler.ContactRecord) (storedContact, error) {
-	if err := r.addAttributes(patch.Attributes); err != nil {
-		return r, err
+	var err error
+	if r.Attributes, err = attributesOver(r.Attributes, patch.Attributes); err != nil {
+		return r, fmt.Errorf("the attributes of person %x: %w", r.PersonID, err)
 	}
 	r.Phone = patch.Phone.String()
 	r.Country, r.Zones, r.MainZone = patch.Number.Country, strings.Join(patch.Number.Zones, ";"), patch.Number.MainZone
@@ -244,37 +257,40 @@ func (r storedContact) patched(patch *scheduler.ContactRecord) (storedContact, e
 			*field.to = storable(*field.given)
 		}
 	}
-	tags := split(r.Tags)
-	for _, tag := range patch.Tags {
+	r.Tags = tagsOver(r.Tags, patch.Tags)
+	return r, nil
+}
+
+// tagsOver adds tags to those that are stored.
+func tagsOver(stored string, given []string) string {
+	if len(given) == 0 {
+		return stored
+	}
+	tags := split(stored)
+	for _, tag := range given {
 		if tag = storable(tag); tag != "" && !slices.Contains(tags, tag) {
 			tags = append(tags, tag)
 		}
 	}
-	r.Tags = strings.Join(tags, ";")
-	return r, nil
+	return strings.Join(tags, ";")
 }
 
-// addAttributes sets attributes over those that are there.
-func (r *storedContact) addAttributes(given map[string]string) error {
-	if len(given) == 0 && r.Attributes != "" {
-		return nil
+// attributesOver sets attributes over those that are stored; "" is of a contact that is not there yet.
+func attributesOver(stored string, given map[string]string) (string, error) {
+	switch {
+	case stored != "" && len(given) == 0:
+		return stored, nil
+	case stored == "" && allPlain(given):
+		return plainAttributesText(given), nil
 	}
-	attributes := given
-	if r.Attributes != "" || !allPlain(given) {
-		var err error
-		if attributes, err = r.attributes(); err != nil {
-			return err
-		}
-		for name, value := range given {
-			attributes[storable(name)] = storable(value)
-		}
-	}
-	text, err := attributesText(attributes)
+	attributes, err := storedContact{contactRow: contactRow{Attributes: stored}}.attributes()
 	if err != nil {
-		return fmt.Errorf("keeping the attributes of person %x: %w", r.PersonID, err)
+		return "", err
 	}
-	r.Attributes = text
-	return nil
+	for name, value := range given {
+		attributes[storable(name)] = storable(value)
+	}
+	return attributesText(attributes)
 }
 
 // allPlain reports whether attributes can be stored as they are.
@@ -301,10 +317,15 @@ func (r storedContact) attributes() (map[string]string, error) {
 
 // attributesText is json.Marshal, whose text it must be: stored and new attributes are compared as texts.
 func attributesText(attributes map[string]string) (string, error) {
-	if !allPlain(attributes) {
-		text, err := json.Marshal(attributes)
-		return string(text), err
+	if allPlain(attributes) {
+		return plainAttributesText(attributes), nil
 	}
+	text, err := json.Marshal(attributes)
+	return string(text), err
+}
+
+// plainAttributesText is attributesText of attributes that are all plain.
+func plainAttributesText(attributes map[string]string) string {
 	names := make([]string, 0, 8)
 	for name := range attributes {
 		names = append(names, name)
@@ -317,7 +338,7 @@ func attributesText(attributes map[string]string) (string, error) {
 		}
 		text = append(append(append(append(append(text, '"'), name...), '"', ':', '"'), attributes[name]...), '"')
 	}
-	return string(append(text, '}')), nil
+	return string(append(text, '}'))
 }
 
 // plainJSON reports whether json.Marshal puts nothing but quotes around the text.
