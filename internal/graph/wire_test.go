@@ -260,6 +260,8 @@ func TestKeepAliveDeath(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	mu.Lock() // a connection that the client gave up may still be read by the server
+	defer mu.Unlock()
 	count := map[sender.Fate]int{}
 	for n, fate := range fates {
 		arrived := got[fmt.Sprintf(`{"id":"%d"}`, n)]
