@@ -132,7 +132,8 @@ func jsonTable(n int, columns []column) string {
 var placeholder = regexp.MustCompile(`\$\d+`)
 
 // statement completes a query text: {batch} becomes the table x, {each …} a look-up. The text counts the batch as $1 and
-// goes on with $2, however many parameters the batch really has.
+// goes on with $2, however many parameters the batch really has. IN <(…)> is IN for the keys of a batch: PostgreSQL reads
+// them first and then looks each up; of a table that grew since its last ANALYZE it may else walk all rows for each key.
 func (d dialect) statement(text string, columns ...column) statement {
 	s := statement{kinds: make([]columnKind, len(columns))}
 	for i, c := range columns {
@@ -143,6 +144,11 @@ func (d dialect) statement(text string, columns ...column) statement {
 			n, _ := strconv.Atoi(p[1:]) // the pattern has digits alone
 			return "$" + strconv.Itoa(n+more)
 		})
+	}
+	if d.arrays {
+		text = strings.NewReplacer("IN <(", "= ANY (ARRAY(", ")>", "))").Replace(text)
+	} else {
+		text = strings.NewReplacer("IN <(", "IN (", ")>", ")").Replace(text)
 	}
 	s.text = lookups.ReplaceAllString(strings.ReplaceAll(text, "{batch}", d.batch(1, columns...)), d.lookup)
 	return s

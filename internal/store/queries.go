@@ -109,7 +109,7 @@ func buildQueries(d dialect) queries {
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was AND deliveries.attempt_id = x.attempt_id`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("wamid"), attempt),
 		earlyFor:  with(`SELECT e2.status FROM {batch} {each early_statuses e2: e2.wamid = x.wamid}`, textOf("wamid")),
-		dropEarly: with(`DELETE FROM early_statuses WHERE wamid IN (SELECT x.wamid FROM {batch})`, textOf("wamid")),
+		dropEarly: with(`DELETE FROM early_statuses WHERE wamid IN <(SELECT x.wamid FROM {batch})>`, textOf("wamid")),
 		keepEarly: with(`INSERT INTO early_statuses (wamid, state, at, status, received_at)
 			SELECT x.wamid, x.state, x.at, x.status, $2 FROM {batch} WHERE true ON CONFLICT (wamid, state, at) DO NOTHING`,
 			textOf("wamid"), textOf("state"), integerOf("at"), textOf("status")),
@@ -146,12 +146,12 @@ func buildQueries(d dialect) queries {
 			SELECT x.import_id, x.person_id, x.was, x.version, x.fields FROM {batch} WHERE true ORDER BY x.import_id, x.person_id
 			ON CONFLICT (import_id, person_id) DO UPDATE SET was = excluded.was, version = excluded.version, fields = excluded.fields`,
 			textOf("import_id"), person, integerOf("was"), integerOf("version"), textOf("fields")),
-		dropImportChanges: with(`DELETE FROM import_changes WHERE import_id = $2 AND person_id IN (SELECT x.person_id FROM {batch})`, person),
+		dropImportChanges: with(`DELETE FROM import_changes WHERE import_id = $2 AND person_id IN <(SELECT x.person_id FROM {batch})>`, person),
 		// The row that was judged is the row that goes, or none.
-		dropContacts: with(`DELETE FROM contacts WHERE person_id IN (SELECT x.person_id FROM {batch} {each contacts c: c.person_id = x.person_id}
-			WHERE c.updated_at = x.updated_at AND c.erased_at IS NULL)`, person, integerOf("updated_at")),
-		dropIdentifiers: with(`DELETE FROM identifiers WHERE person_id IN (SELECT x.person_id FROM {batch})`, person),
-		dropPersons:     with(`DELETE FROM persons WHERE person_id IN (SELECT x.person_id FROM {batch})`, person),
+		dropContacts: with(`DELETE FROM contacts WHERE person_id IN <(SELECT x.person_id FROM {batch} {each contacts c: c.person_id = x.person_id}
+			WHERE c.updated_at = x.updated_at AND c.erased_at IS NULL)>`, person, integerOf("updated_at")),
+		dropIdentifiers: with(`DELETE FROM identifiers WHERE person_id IN <(SELECT x.person_id FROM {batch})>`, person),
+		dropPersons:     with(`DELETE FROM persons WHERE person_id IN <(SELECT x.person_id FROM {batch})>`, person),
 		// What hangs on a person besides a contact: a consent, a stop or its end, something that they wrote or that Meta said of them,
 		// or an identifier that came otherwise than with the contact.
 		holds: with(`SELECT x.person_id FROM {batch} WHERE EXISTS (SELECT 1 FROM consents c WHERE c.person_id = x.person_id)
@@ -176,7 +176,7 @@ func buildQueries(d dialect) queries {
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.replied_at, 0) < x.at`, person, integerOf("at")),
 		cooldown: with(`UPDATE persons SET cooldown_until = x.until FROM {batch}
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.cooldown_until, 0) < x.until`, person, integerOf("until")),
-		strike:        with(`UPDATE persons SET strikes = strikes + 1 WHERE person_id IN (SELECT x.person_id FROM {batch})`, person),
+		strike:        with(`UPDATE persons SET strikes = strikes + 1 WHERE person_id IN <(SELECT x.person_id FROM {batch})>`, person),
 		inFlight:      with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
 		identifiersOf: with(`SELECT i.hash, i.kind, i.value FROM {batch} {each identifiers i: i.person_id = x.person_id}`, person),
 		suppressionsOf: with(`SELECT i.person_id, i.hash, i.kind, i.value, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}
