@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"fmt"
 	"testing"
 	"time"
 
@@ -47,7 +46,7 @@ func benchmarkPlan(b *testing.B, database func(testing.TB) string, people int) {
 			b.Fatal(err)
 		}
 		if p := plans[0]; p.Matched != people || p.Allowed+p.Deferred+p.Holdout != people {
-			b.Fatal(fmt.Sprintf("%+v", p))
+			b.Fatalf("%+v", p)
 		}
 		return time.Since(began).Seconds()
 	}
