@@ -176,7 +176,7 @@ func buildQueries(d dialect) queries {
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.replied_at, 0) < x.at`, person, integerOf("at")),
 		cooldown: with(`UPDATE persons SET cooldown_until = x.until FROM {batch}
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.cooldown_until, 0) < x.until`, person, integerOf("until")),
-		strike:        with(`UPDATE persons SET strikes = strikes + 1 WHERE person_id IN <(SELECT x.person_id FROM {batch})>`, person),
+		strike:        with(`UPDATE persons SET strikes = persons.strikes + x.n FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("n")),
 		inFlight:      with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
 		identifiersOf: with(`SELECT i.hash, i.kind, i.value FROM {batch} {each identifiers i: i.person_id = x.person_id}`, person),
 		suppressionsOf: with(`SELECT i.person_id, i.hash, i.kind, i.value, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}

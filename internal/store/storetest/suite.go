@@ -52,6 +52,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"Meta's own stop", testMetaStop},
 		{"Meta's own stop beside other news", testMetaStopRaces},
 		{"undeliverable and cooldown", testConsequences},
+		{"several news of one person at once", testNewsTogether},
 		{"one run per occurrence", testOccurrences},
 		{"states of a run", testRunStates},
 		{"approval", testApproval},

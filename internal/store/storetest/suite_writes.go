@@ -96,3 +96,32 @@ func testRetries(w *world) {
 		}
 	}
 }
+
+// testNewsTogether has a webhook tell several things of one person: each counts.
+func testNewsTogether(w *world) {
+	p := w.people(1)[0]
+	var failures []sender.Status
+	for n := range 3 {
+		f := w.pass(w.launch(fmt.Sprint("campaign ", n), "offers", []person{p}), []person{p})[0]
+		w.record(taken, f)
+		status := w.status(f, sender.Failed, time.Now())
+		status.Err = &sender.Error{Code: 131026, Title: "Message undeliverable", Reaction: sender.Undeliverable}
+		failures = append(failures, status)
+	}
+	last := time.Now().Add(-time.Hour).Truncate(time.Second)
+	wrote := func(at time.Time) sender.Inbox {
+		return sender.Inbox{Replies: []sender.Reply{{Identity: policy.Identity{Phone: p.phone}, MessageID: fmt.Sprint("wamid.", at.Unix()), At: at}}}
+	}
+	early := wrote(last.Add(-time.Hour))
+	early.Replies = append(early.Replies, wrote(last).Replies...)
+	_, err := w.store.Store(w.ctx, []sender.Inbox{early, wrote(last.Add(-time.Minute)), {Statuses: failures}})
+	w.must(err)
+	subject, _, err := w.store.Subject(w.ctx, p.phone, scheduler.Want{SendsSince: time.Now(), Activity: true})
+	w.must(err)
+	if !subject.Person.Unreachable {
+		w.Error("three undeliverable messages in one webhook do not make a person unreachable")
+	}
+	if !subject.Contact.RepliedAt.Equal(last) {
+		w.Errorf("the person wrote last at %s, want %s", subject.Contact.RepliedAt, last)
+	}
+}
