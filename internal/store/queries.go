@@ -53,7 +53,7 @@ func buildQueries(d dialect) queries {
 			{each consents c: c.person_id = x.person_id AND c.category = $2}`, person),
 		gateSends: with(`SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM {batch}
 			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2}
-			JOIN runs r ON r.run_id = d.run_id WHERE r.test = 0 AND d.state IN `+counting, person),
+			{each runs r: r.run_id = d.run_id} WHERE r.test = 0 AND d.state IN `+counting, person),
 		gateAllow: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
 			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
