@@ -65,11 +65,9 @@ func buildQueries(d dialect) queries {
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("reason"), integerOf("due_at")),
 
-		enqueue: with(`INSERT INTO deliveries (run_id, person_id, state, reason, queued_at, due_at)
-			SELECT $2, x.person_id, x.state, x.reason, $3, x.due_at FROM {batch}
-			WHERE EXISTS (SELECT 1 FROM runs r WHERE r.run_id = $2 AND r.state IN ('planning', 'waiting', 'running', 'paused'))
-			ON CONFLICT (run_id, person_id) DO NOTHING`,
-			person, textOf("state"), textOf("reason"), integerOf("due_at")),
+		enqueue: with(`INSERT INTO deliveries (run_id, queued_at, person_id, state, reason, due_at)
+			SELECT x.run_id, x.queued_at, x.person_id, x.state, x.reason, x.due_at FROM {batch} WHERE true ON CONFLICT (run_id, person_id) DO NOTHING`,
+			textOf("run_id"), integerOf("queued_at"), person, textOf("state"), textOf("reason"), integerOf("due_at")),
 
 		// Nothing waits in a run that is over: of one that was cancelled the row is cancelled, of one that is done it stays unknown.
 		recordBack: with(`UPDATE deliveries SET state = CASE WHEN r.state = 'cancelled' THEN 'cancelled' ELSE 'queued' END,

@@ -66,6 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"marks", testMarks},
 		{"former runs", testFormer},
 		{"queued rows in order", testQueued},
+		{"a page planned again", testPagePlannedAgain},
 		{"plan and explain have the same people", testExplained},
 		{"an import is undone", testUndo},
 		{"an import is undone under later ones", testUndoUnderLater},

@@ -125,3 +125,30 @@ func testNewsTogether(w *world) {
 		w.Errorf("the person wrote last at %s, want %s", subject.Contact.RepliedAt, last)
 	}
 }
+
+// testPagePlannedAgain writes a page of which a part is there, as a planner does that was cut off, and one of a run that is over.
+func testPagePlannedAgain(w *world) {
+	people := w.people(6)
+	run, _, err := w.store.CreateRun(w.ctx, w.draft("again", "offers"))
+	w.must(err)
+	page := allowed(people)
+	page[0].Decision = policy.Decision{Verdict: policy.Deny, Reason: policy.NoConsent}
+	until := time.Now().Add(time.Hour).Truncate(time.Second)
+	page[1].Decision = policy.Decision{Verdict: policy.Defer, Reason: policy.OutsideWindow, Until: until}
+	w.must(w.store.Enqueue(w.ctx, run.ID, page[:3]))
+	page[0].Decision, page[1].Decision = page[2].Decision, page[2].Decision
+	page[4].Decision = policy.Decision{Verdict: policy.Deny, Reason: policy.Country}
+	w.must(w.store.Enqueue(w.ctx, run.ID, append(page[:5:5], page[3])))
+	w.want(run.ID, sender.Skipped, policy.NoConsent, people[0])
+	w.want(run.ID, sender.Queued, policy.OutsideWindow, people[1])
+	w.want(run.ID, sender.Queued, "", people[2], people[3])
+	w.want(run.ID, sender.Skipped, policy.Country, people[4])
+	if due := w.lines(run.ID)[people[1].id].DueAt; !due.Equal(until) {
+		w.Errorf("due at %s, want %s", due, until)
+	}
+	w.must(w.store.MoveRun(w.ctx, run.ID, scheduler.RunCancelled, "enough"))
+	w.must(w.store.Enqueue(w.ctx, run.ID, page[5:]))
+	if n := len(w.lines(run.ID)); n != 5 {
+		w.Errorf("a run that is cancelled has %d rows, want 5", n)
+	}
+}
