@@ -400,6 +400,24 @@ func (h *house) count(run *fakeRun, states ...sender.State) int {
 	return n
 }
 
+// tried counts the rows that Meta took at their n-th attempt.
+func (h *house) tried(run *fakeRun, n int) (rows int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, row := range run.rows {
+		if row.attempts == n && row.state == sender.Accepted {
+			rows++
+		}
+	}
+	return rows
+}
+
+func (h *house) accepted(run *fakeRun, id policy.PersonID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return run.byKey[id].state == sender.Accepted
+}
+
 // audit looks over a whole test: nothing was posted that the gate did not answer Sending, nothing twice, and nothing later
 // than a second after its gate's first read might begin.
 func (h *house) audit() {

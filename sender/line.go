@@ -132,7 +132,7 @@ func (l *line) step(ctx context.Context) error {
 	if l.trouble.probing() {
 		if l.flying.Load() > 0 || len(l.gates) > 0 {
 			// The last probe is not back: a network that swallows bytes takes long to say so.
-			Sleep(ctx, pollEvery/4)
+			Sleep(ctx, pollPlanning)
 			return nil
 		}
 		n = 1
@@ -250,7 +250,7 @@ func (l *line) nextFeed(ctx context.Context) (*feed, error) {
 		if err := f.fill(ctx, l.o.Ledger, now); err != nil {
 			return nil, err
 		}
-		if len(f.rows) > 0 {
+		if !f.empty() {
 			return f, nil
 		}
 	}
@@ -292,7 +292,7 @@ func (l *line) refreshFeeds(ctx context.Context) error {
 
 // finish closes a run of which nothing is left. What is left and waits for no time was missed by the feed: it reads again.
 func (l *line) finish(ctx context.Context, f *feed, now time.Time) error {
-	if !f.keysDone || len(f.rows) > 0 || f.flying.Load() > 0 || now.Before(f.finishAt) {
+	if !f.keysDone || !f.empty() || f.flying.Load() > 0 || now.Before(f.finishAt) {
 		return nil
 	}
 	done, nextDue, err := l.o.Runs.Finish(ctx, f.run.ID)
