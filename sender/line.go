@@ -29,8 +29,7 @@ type line struct {
 	refreshAt time.Time
 	refresh   atomic.Bool
 	trouble   trouble
-	latency   atomic.Int64 // the shortest answer seen, in ns
-	mu        sync.Mutex   // guards pace's figures, which gates and outcomes tell
+	mu        sync.Mutex // guards pace's figures, which gates and outcomes tell
 }
 
 // job is one row past the gate.
@@ -47,6 +46,7 @@ type ended struct {
 	feed    *feed
 	run     Run
 	outcome Outcome
+	took    time.Duration
 }
 
 const (
@@ -202,9 +202,11 @@ func (l *line) room(ctx context.Context, n int) bool {
 	return true
 }
 
-// wanted is how many posters the rate needs: Little's law on the shortest answer seen, so that waiting for the processor does not add more.
+// wanted is how many posters the rate needs, by Little's law.
 func (l *line) wanted() int64 {
-	shortest := time.Duration(l.latency.Load())
+	l.mu.Lock()
+	shortest := l.pace.answers.latency()
+	l.mu.Unlock()
 	if shortest == 0 {
 		// No answer yet: enough for half a second of them, within reason.
 		return min(int64(l.o.PerSecond/2)+minPosters, 4*minPosters)
@@ -215,7 +217,7 @@ func (l *line) wanted() int64 {
 }
 
 func (l *line) morePosters() {
-	for l.posters.Load() < min(l.wanted(), l.flying.Load()) {
+	for wanted := min(l.wanted(), l.flying.Load()); l.posters.Load() < wanted; {
 		l.posters.Add(1)
 		l.working.Go(l.poster)
 	}
@@ -227,13 +229,10 @@ func (l *line) poster() {
 		// A stop must not cut an answer off: the client has its own bound.
 		result := l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
 		took := time.Since(began)
-		if shortest := l.latency.Load(); shortest == 0 || int64(took) < shortest {
-			l.latency.Store(int64(took))
-		}
 		if l.o.Observer != nil {
 			l.o.Observer.Attempted(l.o.NumberID, result, took)
 		}
-		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}}
+		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}, took}
 	}
 }
 

@@ -68,6 +68,12 @@ func (l *line) react(ctx context.Context, group []ended) {
 	now := time.Now()
 	l.mu.Lock()
 	l.pace.wire.ended(now, len(group))
+	for _, e := range group {
+		// What never reached Meta says nothing of its latency.
+		if fate := e.outcome.Result.Fate; fate == Taken || fate == TakenHeld {
+			l.pace.answers.answered(now, e.took)
+		}
+	}
 	l.mu.Unlock()
 	for _, e := range group {
 		switch result := e.outcome.Result; result.Fate {
