@@ -45,7 +45,9 @@ type house struct {
 	record func(outcomes []sender.Outcome) error
 	answer func(ctx context.Context, n int) sender.Result
 	hold   func() (held, taken bool, err error)
-	bind   func(run sender.Run) (sender.Binding, error)
+	// renewal is what the lease's question meets on its way.
+	renewal func(ctx context.Context) error
+	bind    func(run sender.Run) (sender.Binding, error)
 }
 
 type fakeRun struct {
@@ -96,8 +98,9 @@ func newHouse(t *testing.T) *house {
 			time.Sleep(80 * time.Millisecond)
 			return sender.Result{Fate: sender.Taken, WAMID: "wamid.x"}
 		},
-		hold: func() (bool, bool, error) { return true, false, nil },
-		bind: func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
+		hold:    func() (bool, bool, error) { return true, false, nil },
+		renewal: func(context.Context) error { return nil },
+		bind:    func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
 	}
 }
 
@@ -287,9 +290,12 @@ func (h *house) note(what string) {
 	h.leases = append(h.leases, what)
 }
 
-func (h *house) Hold(_ context.Context, numberID, holder string, span time.Duration) (bool, bool, error) {
+func (h *house) Hold(ctx context.Context, numberID, holder string, span time.Duration) (bool, bool, error) {
 	if numberID != number || holder != "me" || span != 5*time.Second {
 		h.Errorf("Hold(%s, %s, %s)", numberID, holder, span)
+	}
+	if err := h.renewal(ctx); err != nil {
+		return false, false, err
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

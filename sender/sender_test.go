@@ -316,6 +316,35 @@ func TestALeaseThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
+// A renewal that hangs is no renewal: the lease is not used past its end, whatever becomes of the question.
+func TestARenewalThatHangs(t *testing.T) {
+	bubble(t, func(h *house) {
+		asked := time.Now()
+		answers := 3
+		h.renewal = func(ctx context.Context) error {
+			if answers--; answers >= 0 {
+				asked = time.Now()
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(2 * time.Minute): // the connection's own bound
+			}
+			return errDown
+		}
+		h.add("a", 0, 10_000, 0)
+		stop := h.start(80)
+		time.Sleep(time.Minute)
+		stop()
+		if last := h.posts()[len(h.posts())-1].at; last.Sub(asked) > 5*time.Second {
+			t.Errorf("the last post came %s after the last renewal", last.Sub(asked))
+		}
+		if len(h.posts()) < 100 {
+			t.Errorf("%d posts while the lease was held", len(h.posts()))
+		}
+	})
+}
+
 // A stop ends as on SIGTERM: nothing more passes the gate, what is on its way is waited for and recorded, the lease released.
 func TestStopDrains(t *testing.T) {
 	for _, latency := range []time.Duration{20 * time.Millisecond, 2 * time.Second, 14 * time.Second} {
