@@ -48,6 +48,7 @@ type house struct {
 	// renewal is what the lease's question meets on its way.
 	renewal func(ctx context.Context) error
 	bind    func(run sender.Run) (sender.Binding, error)
+	away    func() bool // the database answers nothing
 }
 
 type fakeRun struct {
@@ -94,6 +95,7 @@ func newHouse(t *testing.T) *house {
 		gate:   func() error { return nil },
 		record: func([]sender.Outcome) error { return nil },
 		slow:   func() time.Duration { return 0 },
+		away:   func() bool { return false },
 		answer: func(context.Context, int) sender.Result {
 			time.Sleep(80 * time.Millisecond)
 			return sender.Result{Fate: sender.Taken, WAMID: "wamid.x"}
@@ -156,6 +158,9 @@ func (h *house) find(id string) *fakeRun {
 }
 
 func (h *house) Queued(_ context.Context, page sender.Page) ([]sender.Row, error) {
+	if h.away() {
+		return nil, errDown
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var found []*fakeRow
@@ -186,6 +191,9 @@ func (h *house) Gate(_ context.Context, run sender.Run, rows []sender.GateRow) (
 	time.Sleep(slow)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.away() {
+		return nil, readAt, errDown
+	}
 	if err := h.gate(); err != nil {
 		h.gated = append(h.gated, gated{at: readAt, readAt: readAt, run: run.ID, rows: slices.Clone(rows)})
 		return nil, readAt, err
@@ -219,6 +227,9 @@ func (h *house) Gate(_ context.Context, run sender.Run, rows []sender.GateRow) (
 }
 
 func (h *house) Record(_ context.Context, outcomes []sender.Outcome) error {
+	if h.away() {
+		return errDown
+	}
 	if err := h.record(outcomes); err != nil {
 		return err
 	}
@@ -240,6 +251,9 @@ func (h *house) Record(_ context.Context, outcomes []sender.Outcome) error {
 }
 
 func (h *house) Active(_ context.Context, numberID string) ([]sender.Run, error) {
+	if h.away() {
+		return nil, errDown
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var active []sender.Run
@@ -296,6 +310,9 @@ func (h *house) Hold(ctx context.Context, numberID, holder string, span time.Dur
 	}
 	if err := h.renewal(ctx); err != nil {
 		return false, false, err
+	}
+	if h.away() {
+		return false, false, errDown
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -13,13 +13,14 @@ import (
 // line is a number's sending while its lease is held: feeds in, posts out, outcomes recorded.
 type line struct {
 	*Sender
-	pace  *pace
-	feeds map[string]*feed
-	order []*feed
+	stopping func() error // not nil once the process stops, and not for a lost lease
+	pace     *pace
+	feeds    map[string]*feed
+	order    []*feed
 
 	gates   chan struct{} // one element for each gate under way
 	gating  sync.WaitGroup
-	failed  chan error // of a gate; the next step reports it
+	failed  chan error // of a gate; the next step reports it, and begins no gate before
 	jobs    chan job
 	ended   chan ended
 	posters atomic.Int64 // posters running
@@ -56,10 +57,10 @@ const (
 	refreshEvery = 100 * time.Millisecond
 )
 
-func newLine(s *Sender) *line {
+func newLine(s *Sender, stopping func() error) *line {
 	gates := gatesAtOnce(s.o.PerSecond)
 	return &line{
-		Sender: s, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates),
+		Sender: s, stopping: stopping, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates+1),
 		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch),
 	}
 }
@@ -83,7 +84,9 @@ func (l *line) run(ctx context.Context) {
 		return
 	}
 	close(l.ended)
-	<-recorded
+	if !within(keepFor, func() { <-recorded }) {
+		l.log.Warn("outcomes wait for the database; if this process ends before it is back, their messages will be unknown", "count", l.flying.Load())
+	}
 }
 
 // within reports whether wait came back in time.

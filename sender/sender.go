@@ -87,7 +87,7 @@ func (s *Sender) hold(ctx context.Context, asked time.Time, taken bool) {
 	var beside sync.WaitGroup
 	beside.Go(func() { defer lost(); s.renew(held, asked) })
 	beside.Go(func() { s.settleAll(held, taken) })
-	newLine(s).run(held)
+	newLine(s, ctx.Err).run(held)
 	lost()
 	beside.Wait()
 }

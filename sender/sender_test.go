@@ -424,3 +424,44 @@ func TestOutcomesAreKeptWhileTheLedgerFails(t *testing.T) {
 		}
 	})
 }
+
+// A database that is away for longer than anything waits loses no outcome either, and the number goes on when it is back.
+func TestOutcomesOutliveALongOutage(t *testing.T) {
+	bubble(t, func(h *house) {
+		down, back := time.Now().Add(2*time.Second), time.Now().Add(3*time.Minute)
+		h.away = func() bool { now := time.Now(); return now.After(down) && now.Before(back) }
+		h.answer = func(_ context.Context, n int) sender.Result {
+			time.Sleep(80 * time.Millisecond)
+			if n%2 == 0 {
+				return sender.Result{Fate: sender.Refused, Err: &sender.Error{Code: 131026, Title: "Undeliverable", Reaction: sender.Undeliverable}}
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}
+		run := h.add("a", 0, 1000, 0)
+		stop := h.start(80)
+		h.until(5*time.Minute, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if accepted, failed := h.count(run, sender.Accepted), h.count(run, sender.Failed); accepted != 500 || failed != 500 || len(h.posts()) != 1000 {
+			t.Errorf("%d accepted, %d failed, %d posts; want 500, 500, 1000", accepted, failed, len(h.posts()))
+		}
+	})
+}
+
+// Outcomes that the database does not take while it answers everything else hold the number up for half a minute, not for ever.
+func TestOutcomesThatCannotBeStored(t *testing.T) {
+	bubble(t, func(h *house) {
+		h.record = func(outcomes []sender.Outcome) error {
+			if slices.ContainsFunc(outcomes, func(o sender.Outcome) bool { return o.PersonID == key(1) }) {
+				return errDown
+			}
+			return nil
+		}
+		run := h.add("a", 0, 10_000, 0)
+		stop := h.start(80)
+		h.until(3*time.Minute, "the run is sent", func() bool { return h.count(run, sender.Queued) == 0 })
+		stop()
+		if n := h.count(run, sender.Accepted); n < 9_900 {
+			t.Errorf("%d accepted", n)
+		}
+	})
+}
