@@ -145,7 +145,7 @@ func TestDueRowsDoNotWaitForTheRestOfTheRun(t *testing.T) {
 		run := h.add("a", 0, 20_000, 0)
 		stop := h.start(80)
 		h.until(6*time.Second, "what did not leave is sent", func() bool { return h.tried(run, 2) == 1 })
-		h.until(opens.Add(time.Second).Sub(time.Now()), "who waited for a window is written to", func() bool { return h.accepted(run, key(50)) })
+		h.until(time.Until(opens.Add(time.Second)), "who waited for a window is written to", func() bool { return h.accepted(run, key(50)) })
 		if n := h.count(run, sender.Queued); n < 10_000 {
 			t.Errorf("%d rows are left: the test shows nothing", n)
 		}
