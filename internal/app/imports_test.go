@@ -37,6 +37,9 @@ const leaf = "internal/errcode"
 // The holidays of countries are data that policy alone reads.
 const calendars = "policy/holidays"
 
+// What a misspelt word was meant to be is asked wherever people write words.
+const spelling = "internal/spelling"
+
 // The line of the domain. Each may import those before it.
 var domain = []string{leaf, "internal/phone", "policy", "templates", "sender", "scheduler"}
 
@@ -44,16 +47,17 @@ var domain = []string{leaf, "internal/phone", "policy", "templates", "sender", "
 // made here, in the open.
 var rooms = map[string]room{
 	leaf:             {forbids: sqlAndHTTP, noClock: true},
+	spelling:         {forbids: sqlAndHTTP, noClock: true},
 	calendars:        {forbids: sqlAndHTTP, noClock: true},
 	"internal/phone": {imports: domain[:1], forbids: sqlAndHTTP, noClock: true},
 	"policy":         {imports: with(domain[:2], calendars), forbids: sqlAndHTTP, noClock: true},
 	"templates":      {imports: domain[:3], forbids: sqlAndHTTP, noClock: true},
 	"sender":         {imports: domain[:4], forbids: sqlAndHTTP},
-	"scheduler":      {imports: domain[:5], forbids: sqlAndHTTP},
+	"scheduler":      {imports: with(domain[:5], spelling), forbids: sqlAndHTTP},
 
 	// Adapters know the domain and not each other; what two of them share belongs to the domain. The report is the
 	// exception: the store fills its numbers, the console shows them.
-	"internal/config":  {imports: domain, forbids: sqlAndHTTP},
+	"internal/config":  {imports: with(domain, spelling), forbids: sqlAndHTTP},
 	"internal/graph":   {imports: domain, forbids: sqlPackages},
 	"internal/webhook": {imports: domain, forbids: sqlPackages},
 	"internal/report":  {imports: domain, forbids: sqlAndHTTP},
