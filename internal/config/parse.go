@@ -118,7 +118,7 @@ func explainSyntax(doc *document, err error) *syntaxError {
 		return &syntaxError{opened, errcode.YAMLSyntax, "after a key come a colon and a space: one of them is missing here"}
 	case unfinished:
 		return &syntaxError{at, errcode.Unfinished, "the file ends in the middle of this: a value, a quote or a bracket is missing"}
-	case strings.Contains(failure.ContextMsg, "flow") && runeAt(line, at.column) == ':':
+	case strings.Contains(failure.ContextMsg, "flow") && runeAt(line, at.column) == ':' && at.line == opened.line:
 		return &syntaxError{at, errcode.NeedsQuotes, "a colon stands inside this value: put the value in quotes"}
 	case strings.Contains(failure.ContextMsg, "flow mapping"):
 		return &syntaxError{at, errcode.Unfinished, fmt.Sprintf("the { of line %d is not closed before this: a comma or } is missing", opened.line)}
