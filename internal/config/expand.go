@@ -17,6 +17,7 @@ const aName = `[A-Za-z_][A-Za-z0-9_]*`
 var (
 	variableName  = regexp.MustCompile(`^` + aName + `$`)
 	onlyReference = regexp.MustCompile(`^\$\{[^{}]+\}$`)
+	anyReference  = regexp.MustCompile(`\$\{[^{}]*\}`)
 )
 
 // maxReferenced bounds the file behind ${file:…}: a secret or a sentence, not a dump.
