@@ -279,7 +279,7 @@ func (a *auditor) caps() {
 		slices.Sort(sent)
 		for _, limit := range a.law.Caps {
 			for i := range len(sent) - limit.Max {
-				if span := time.Duration(sent[i+limit.Max]-sent[i]) * time.Microsecond; limit.Max >= 0 && span < limit.Per {
+				if span := time.Duration(sent[i+limit.Max]-sent[i]) * time.Microsecond; span < limit.Per {
 					a.find(Cap, "person %s has %d messages within %s, the cap is %d in %s", short(person), limit.Max+1, span, limit.Max, limit.Per)
 					break
 				}
