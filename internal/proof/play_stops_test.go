@@ -2,7 +2,6 @@ package proof
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"syscall"
 	"testing"
@@ -16,7 +15,7 @@ func (r *rig) stopOf(phone string, way int) (body []byte, stop *Stop) {
 	case 0:
 		return v.Writes(accountID, numberID, []string{"STOP", "stop.", "Basta!", "  Stop, grazie "}[r.draw(4)]), &Stop{phone, "all"}
 	case 1:
-		return v.Taps(accountID, numberID, "opt_out:v1:offer", ""), &Stop{phone, "kind:marketing"}
+		return v.Taps(accountID, numberID, "permesso:stop:v1:offer", ""), &Stop{phone, "kind:marketing"}
 	case 2:
 		return v.Prefers(accountID, numberID, "stop"), &Stop{phone, "kind:marketing"}
 	case 3:
@@ -122,4 +121,17 @@ func playStops(t *testing.T, target string, seed uint64, size size) {
 	r.judge()
 }
 
-var _ = fmt.Sprint
+// stopPlainly sends everybody's STOP, as fast as permesso takes them.
+func (r *rig) stopPlainly(people []string) {
+	var at sync.WaitGroup
+	slots := make(chan struct{}, 8)
+	for _, phone := range people {
+		slots <- struct{}{}
+		at.Go(func() {
+			defer func() { <-slots }()
+			r.say(Voice{Phone: WaID(phone)}.Writes(accountID, numberID, "STOP"), &Stop{phone, "all"})
+		})
+	}
+	at.Wait()
+	r.stops += len(people)
+}

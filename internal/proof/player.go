@@ -83,6 +83,13 @@ func (p *Player) Set(d Disorder) {
 	p.disorder = d
 }
 
+// Hear changes the receivers.
+func (p *Player) Hear(receivers ...string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.receivers = receivers
+}
+
 // Hold keeps Meta's bodies back until Release.
 func (p *Player) Hold() {
 	p.mu.Lock()

@@ -5,7 +5,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +37,14 @@ var scenarios = []scenario{
 	{"kill", "F1", false, playKill},
 	{"lost", "F2", false, playLost},
 	{"stops", "F8", false, playStops},
+	{"planning", "F8", false, playPlanning},
+	{"consents", "promise 3", false, playConsents},
+	{"disorder", "F4 F5 F7", false, playDisorder},
+	{"cap", "F30", false, playCap},
+	{"restarts", "F33", false, playRestarts},
+	{"freeze", "F13", true, playFreeze},
+	{"commit", "F15", true, playCommit},
+	{"server", "F9 F14", true, playServer},
 }
 
 // TestScenarios plays every scenario on each database that it is for. PERMESSO_SOAK=1 plays them at length, with many seeds.
@@ -52,10 +59,11 @@ func TestScenarios(t *testing.T) {
 					if len(seeds) == 1 {
 						t.Parallel()
 					}
-					storetest.Databases(t, func(t *testing.T, target string) {
-						if s.postgres && !strings.HasPrefix(target, "postgres") {
-							return
-						}
+					on := storetest.Databases
+					if s.postgres {
+						on = storetest.Postgres
+					}
+					on(t, func(t *testing.T, target string) {
 						if len(seeds) == 1 {
 							t.Parallel()
 						}
