@@ -9,6 +9,7 @@ import (
 // endings are all of the sandbox's special people whose message is taken and reported, in every order that it plays.
 var endings = []string{
 	"130472", "130497", "131000", "131026", "131049", "990106", "990001", "990002", "990003", "990004", "990005", "990006", "990008", "990015",
+	"990008", "990008", "990008", "990008", "131026", "131026", "131026", "131026",
 }
 
 // playDisorder brings each status up to five times, late, lost and sent again, in any order and at once, on PostgreSQL to two

@@ -45,6 +45,7 @@ type rig struct {
 	everybody     []string // phones of the audience
 	law           Law
 
+	running                 bool // there is something to audit
 	kills, takeovers, stops int
 	unknown                 int // most that were seen at once
 }
@@ -120,7 +121,8 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 		_, err := os.Stat(r.ledgerFile())
 		return err
 	}))
-	r.import_()
+	r.importPeople()
+	r.running = true
 	return r
 }
 
@@ -129,9 +131,17 @@ func (r *rig) acksFile() string   { return filepath.Join(r.dir, "acks.ndjson") }
 
 func (r *rig) must(what string, err error) {
 	r.t.Helper()
-	if err != nil {
-		r.t.Fatalf("%s, seed %d: %s: %v", r.name, r.seed, what, err)
+	if err == nil {
+		return
 	}
+	if r.running {
+		// It may be a breach that keeps the scenario from going on.
+		law := r.law
+		law.Done, law.Told, law.MaxUnknown = false, false, len(r.everybody)
+		r.running = false
+		r.audit(law)
+	}
+	r.t.Fatalf("%s, seed %d: %s: %v", r.name, r.seed, what, err)
 }
 
 func (r *rig) configure(h *house) {
@@ -225,8 +235,8 @@ func phoneOf(i int) string {
 	return fmt.Sprintf("+393470%06d", i)
 }
 
-// import_ imports the people: nearly all agreed to offers, a few never did, a few stopped long ago.
-func (r *rig) import_() {
+// importPeople imports the people: nearly all agreed to offers, a few never did, a few stopped long ago.
+func (r *rig) importPeople() {
 	r.t.Helper()
 	contacts := [][]string{{"phone", "name", "language", "coupon"}}
 	consents := [][]string{{"phone", "category", "action", "at", "source", "wording"}}
@@ -244,8 +254,8 @@ func (r *rig) import_() {
 	for i := range r.settings.people {
 		add(phoneOf(i), i)
 	}
-	for _, ending := range r.settings.special {
-		add("+393471"+ending, 0)
+	for i, ending := range r.settings.special {
+		add(fmt.Sprintf("+39347%d%s", 1+strings.Count(strings.Join(r.settings.special[:i], " "), ending), ending), 0)
 	}
 	r.verb("contacts", "import", r.file("contacts.csv", contacts))
 	r.verb("consent", "import", r.file("consents.csv", consents))
