@@ -73,6 +73,10 @@ var rooms = map[string]room{
 	"internal/app":   {imports: []string{anyRoom}, forbids: sqlPackages},
 	"internal/bench": {imports: []string{anyRoom}},
 	"internal/e2e":   {imports: []string{"internal/store/storetest"}}, // from outside: of ours only databases
+
+	// Tests alone, which see every part from inside.
+	"internal/simulation": {},
+
 	"cmd/permesso":   {imports: []string{anyRoom}, forbids: sqlPackages},
 }
 
