@@ -81,6 +81,8 @@ var rooms = map[string]room{
 	// What judges the program shares nothing with it.
 	"internal/proof":         {},
 	"internal/proof/mutants": {},
+	// Tests alone, which see every part from inside.
+	"internal/simulation": {},
 
 	"cmd/permesso": {imports: []string{anyRoom}, forbids: sqlPackages},
 }

@@ -229,28 +229,57 @@ func (w *world) edit() {
 	}
 }
 
-// live keeps one process of a name alive: what dies is started again, a few times with another mishap in store.
-func (w *world) live(name string, stop <-chan struct{}) {
+// live keeps one process of a name alive: what dies is started again, a few times with another mishap in store, and
+// what still lives when everybody is restarted is stopped as SIGTERM does.
+func (w *world) live(name string, restart, stop <-chan struct{}) {
 	for generation := 0; ; generation++ {
 		r := w.draw("process", name, generation)
 		p := w.start(fmt.Sprintf("%s.%d", name, generation), w.mishaps(r, generation), false)
-		for !p.dead.Load() {
-			select {
-			case <-stop:
-				p.stop()
-				p.over.Wait()
-				p.dead.Store(true)
-				return
-			case <-time.After(100 * time.Millisecond):
-			}
+		defer p.over.Wait()
+		died := p.ended(restart, stop)
+		if !died {
+			p.terminate()
 		}
 		select {
 		case <-stop:
-			p.over.Wait()
 			return
-		case <-time.After(time.Duration(200+r.IntN(4000)) * time.Millisecond):
+		case <-restart:
+			restart = nil // once
+		default:
 		}
-		defer p.over.Wait()
+		if died && !sleepUnless(stop, time.Duration(200+r.IntN(4000))*time.Millisecond) {
+			return
+		}
+	}
+}
+
+// ended waits until the process died, or is to stop.
+func (p *process) ended(restart, stop <-chan struct{}) (died bool) {
+	for !p.dead.Load() {
+		select {
+		case <-stop:
+			return false
+		case <-restart:
+			return false
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	return true
+}
+
+// terminate stops a process as SIGTERM does: what is under way ends first.
+func (p *process) terminate() {
+	p.stop()
+	p.over.Wait()
+	p.dead.Store(true)
+}
+
+func sleepUnless(stop <-chan struct{}, span time.Duration) bool {
+	select {
+	case <-stop:
+		return false
+	case <-time.After(span):
+		return true
 	}
 }
 

@@ -183,7 +183,7 @@ func newWorld(t testing.TB, path string, seed uint64, seen *sometimes, planted b
 		Locations: locations, Lots: db.Lots(),
 	}
 	w.ends, w.slots = 12*time.Second, w.began.Add(4*time.Second)
-	if seed%8 == 7 {
+	if seed%16 == 15 {
 		w.ends, w.slots = 72*time.Second, w.began.Add(64*time.Second)
 	}
 	list, _, err := db.Templates(context.Background())
