@@ -149,7 +149,7 @@ func (a *auditor) unknown() {
 
 // slack is by how much a second may seem fuller at Meta's side than it was at ours: a machine with more to do than
 // processors reads some of a second's messages late, beside those of the next.
-const slack = 1.3
+const slack = 1.5
 
 func (a *auditor) pace() {
 	if a.law.PerSecond == 0 {

@@ -121,9 +121,9 @@ func (c *cluster) strike() {
 }
 
 // playServer strikes the database server down in the middle of a run, while stops come in, and starts it again (F9, F14).
-func playServer(t *testing.T, _ string, seed uint64, size size) {
+func playServer(t *testing.T, _ string, seed uint64, soak length) {
 	c := newCluster(t)
-	people, strikes := size.of(900, 6000), size.of(2, 15)
+	people, strikes := soak.of(900, 6000), soak.of(2, 15)
 	r := newRig(t, "server", c.url, seed, settings{people: people, perSecond: 250})
 	r.player.Hold()
 	p := r.serve(r.houses[0])
@@ -158,7 +158,7 @@ func playServer(t *testing.T, _ string, seed uint64, size size) {
 
 // playCommit cuts connections to the database on the COMMIT packet, half of them before it reached the server and half after: who
 // asked cannot know, and must look (F15).
-func playCommit(t *testing.T, target string, seed uint64, size size) {
+func playCommit(t *testing.T, target string, seed uint64, soak length) {
 	host, err := hostOf(target)
 	if err != nil {
 		t.Fatal(err)
@@ -168,7 +168,7 @@ func playCommit(t *testing.T, target string, seed uint64, size size) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = cutter.Close() })
-	people := size.of(500, 4000)
+	people := soak.of(500, 4000)
 	r := newRig(t, "commit", target, seed, settings{people: people, perSecond: 200, used: strings.Replace(target, host, cutter.Address(), 1)})
 	r.player.Hold()
 	r.serve(r.houses[0])

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -16,9 +17,6 @@ const (
 	envSoak   = "PERMESSO_SOAK"         // 1 plays every scenario at length
 )
 
-// binary is the program that is judged; it is no part of the tests' process, and not under the race detector.
-var binary string
-
 func TestMain(m *testing.M) {
 	flag.Parse()
 	// The scenarios wait, for leases and paces, far more than they compute.
@@ -26,25 +24,32 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(run(m))
+	code := m.Run()
+	if built.dir != "" {
+		_ = os.RemoveAll(built.dir) // a temporary folder
+	}
+	os.Exit(code)
 }
 
-func run(m *testing.M) int {
-	if binary = os.Getenv(envBinary); binary != "" {
-		return m.Run()
+// built is where the program was built.
+var built struct{ dir string }
+
+// binary is the program that is judged, built at its first use; it is no part of the tests' process, and not under the race
+// detector.
+var binary = sync.OnceValues(func() (string, error) {
+	if path := os.Getenv(envBinary); path != "" {
+		return path, nil
 	}
 	dir, err := os.MkdirTemp("", "permesso-proof-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
+		return "", err
 	}
-	defer func() { _ = os.RemoveAll(dir) }()
-	binary = filepath.Join(dir, "permesso")
-	build := exec.Command("go", "build", "-trimpath", "-o", binary, "github.com/permesso/permesso/cmd/permesso")
+	built.dir = dir
+	path := filepath.Join(dir, "permesso")
+	build := exec.Command("go", "build", "-trimpath", "-o", path, "github.com/permesso/permesso/cmd/permesso")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "building the program: %v\n%s", err, out)
-		return 1
+		return "", fmt.Errorf("building the program: %w\n%s", err, out)
 	}
-	return m.Run()
-}
+	return path, nil
+})

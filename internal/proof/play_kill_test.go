@@ -5,10 +5,36 @@ import (
 	"time"
 )
 
+// playWire closes connections under requests and while they rest, refuses new ones, and passes on half requests: nothing is sent
+// again that may have arrived, by whatever layer, and what surely did not leave is not given up (F3).
+func playWire(t *testing.T, target string, seed uint64, soak length) {
+	people := soak.of(500, 6000)
+	r := newRig(t, "wire", target, seed, settings{people: people})
+	r.player.Hold()
+	r.serve(r.houses[0])
+	r.meta.Set(Faults{Refuse: 0.05, Cut: 0.01, DropAnswer: 0.01, Delay: 10 * time.Millisecond})
+	r.detach("offer")
+	for r.posted() < people*2/3 {
+		r.pause(200 * time.Millisecond)
+		r.meta.CutAll()
+	}
+	r.untilOver()
+	c := r.meta.Counts()
+	r.powered("connections that were closed", c.Severed, 20)
+	r.powered("connections that were refused", c.Refused, 1)
+	r.powered("requests of which half arrived", c.Cut, 1)
+	r.powered("messages that are unknown", r.unknown, 1)
+	r.law.MaxUnknown = c.Severed + c.Cut + c.Dropped
+	early := r.law
+	early.Told = false
+	r.audit(early)
+	r.judge()
+}
+
 // playKill strikes serve dead wherever it stands, in the planning too, and starts it again (F1). Meta tells nothing before the
 // run is over: what was lost shows only while nobody tells.
-func playKill(t *testing.T, target string, seed uint64, size size) {
-	people, kills := size.of(700, 3000), size.of(2, 12)
+func playKill(t *testing.T, target string, seed uint64, soak length) {
+	people, kills := soak.of(700, 3000), soak.of(2, 12)
 	r := newRig(t, "kill", target, seed, settings{people: people})
 	r.player.Hold()
 	p := r.serve(r.houses[0])
@@ -36,8 +62,8 @@ func playKill(t *testing.T, target string, seed uint64, size size) {
 }
 
 // playLost loses one answer in fifty on its way, and meets every way in which Meta loses one itself (F2).
-func playLost(t *testing.T, target string, seed uint64, size size) {
-	r := newRig(t, "lost", target, seed, settings{people: size.of(600, 10000), special: []string{
+func playLost(t *testing.T, target string, seed uint64, soak length) {
+	r := newRig(t, "lost", target, seed, settings{people: soak.of(600, 10000), special: []string{
 		"990101", "990102", "990104", "990105", "990106", "990502", "990005", "130429",
 	}})
 	r.player.Hold()

@@ -86,8 +86,8 @@ func (r *rig) sendingNow() []string {
 
 // playStops aims stops at those who are being sent to, while the sender stands still between its gate and its wire and another
 // process takes the stop (F8).
-func playStops(t *testing.T, target string, seed uint64, size size) {
-	people, enough := size.of(1100, 6000), size.of(5, 60)
+func playStops(t *testing.T, target string, seed uint64, soak length) {
+	people, enough := soak.of(1100, 6000), soak.of(5, 60)
 	r := newRig(t, "stops", target, seed, settings{people: people, perSecond: 190}) // one batch at a time: what is frozen seldom holds SQLite's lock
 	r.law.MaxUnknown = people
 	r.serve(r.houses[0], "--only", "webhook")
@@ -102,7 +102,7 @@ func playStops(t *testing.T, target string, seed uint64, size size) {
 		between := r.sendingNow()
 		if len(between) > 0 {
 			caught++
-			span := time.Duration(r.draw(size.of(1600, 4000))) * time.Millisecond
+			span := time.Duration(r.draw(soak.of(1600, 4000))) * time.Millisecond
 			thaw := time.AfterFunc(span, func() { sender.signal(syscall.SIGCONT) })
 			r.stopAll(append(between, r.unreached(4)...))
 			thaw.Stop()

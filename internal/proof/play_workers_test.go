@@ -12,14 +12,14 @@ import (
 
 // playCap plans three campaigns for the same people, each without knowing of the others, and lets their messages meet at the
 // gates of two numbers, on PostgreSQL in two processes, with answers lost on the way (F30).
-func playCap(t *testing.T, target string, seed uint64, size size) {
+func playCap(t *testing.T, target string, seed uint64, soak length) {
 	houses := 1
 	if strings.HasPrefix(target, "postgres") {
 		houses = 2
 	}
 	campaigns := []string{"one", "two", "three"}
 	r := newRig(t, "cap", target, seed, settings{
-		people: size.of(400, 2000), perSecond: 200, campaigns: campaigns, houses: houses, policy: "{caps: [{max: 1, per: 24h, kind: marketing}]}",
+		people: soak.of(400, 2000), perSecond: 200, campaigns: campaigns, houses: houses, policy: "{caps: [{max: 1, per: 24h, kind: marketing}]}",
 	})
 	r.law.Caps = []Limit{{1, 24 * time.Hour}}
 	r.player.Hold()
@@ -54,8 +54,8 @@ func playCap(t *testing.T, target string, seed uint64, size size) {
 }
 
 // playFreeze stops a sender for longer than its lease lasts, and lets it go on when another has taken over (F13).
-func playFreeze(t *testing.T, target string, seed uint64, size size) {
-	r := newRig(t, "freeze", target, seed, settings{people: size.of(1500, 6000), perSecond: 120, houses: 2})
+func playFreeze(t *testing.T, target string, seed uint64, soak length) {
+	r := newRig(t, "freeze", target, seed, settings{people: soak.of(1100, 6000), perSecond: 100, houses: 2})
 	r.player.Hold()
 	workers := [2]*process{}
 	for i := range workers {
@@ -63,7 +63,7 @@ func playFreeze(t *testing.T, target string, seed uint64, size size) {
 	}
 	r.detach("offer")
 	r.untilPosted(40)
-	for range size.of(1, 5) {
+	for range soak.of(1, 5) {
 		frozen := r.holder(workers[:])
 		if frozen < 0 {
 			continue
@@ -105,15 +105,15 @@ func (r *rig) holder(workers []*process) int {
 
 // playRestarts ends serve politely in the middle of its work, again and again: nothing is lost on the way, and what begins
 // after it is not faster than what was before (F33).
-func playRestarts(t *testing.T, target string, seed uint64, size size) {
-	const perSecond = 150
-	r := newRig(t, "restarts", target, seed, settings{people: size.of(900, 5000), perSecond: perSecond, latency: 60 * time.Millisecond})
+func playRestarts(t *testing.T, target string, seed uint64, soak length) {
+	const perSecond = 60
+	r := newRig(t, "restarts", target, seed, settings{people: soak.of(360, 5000), perSecond: perSecond, latency: 60 * time.Millisecond})
 	r.player.Hold()
 	r.law.PerSecond = perSecond
 	r.law.MaxUnknown = 0
 	p := r.serve(r.houses[0])
 	r.detach("offer")
-	restarts := size.of(4, 50)
+	restarts := soak.of(4, 50)
 	for range restarts {
 		r.untilPosted(min(r.settings.people*3/4, r.posted()+1+r.draw(r.settings.people/restarts)))
 		r.pause(50 * time.Millisecond)

@@ -53,8 +53,12 @@ func (b *tailBuffer) String() string {
 // launch starts a program that is killed at the end of the test if it still runs then.
 func launch(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
 	p := &process{t: t, name: strings.Join(args[:min(2, len(args))], " "), over: make(chan struct{})}
-	p.cmd = exec.Command(binary, args...)
+	p.cmd = exec.Command(path, args...)
 	p.cmd.Dir = dir
 	p.cmd.Env = []string{
 		"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "USER=ada",

@@ -27,6 +27,7 @@ type Faults struct {
 type Counts struct {
 	Connections, Refused, Cut, Dropped, Swallowed, Delayed int
 	CutBefore, CutAfter                                    int // at the marker
+	Severed                                                int // by CutAll
 }
 
 // Proxy relays TCP between a client and a server, and fails on purpose. A request is what the client says until the server
@@ -72,13 +73,14 @@ func (p *Proxy) Counts() Counts {
 	return p.counts
 }
 
-// CutAll closes every connection that is open.
+// CutAll closes every connection that is open, whatever is on it.
 func (p *Proxy) CutAll() {
 	p.mu.Lock()
 	relays := make([]*relay, 0, len(p.open))
 	for r := range p.open {
 		relays = append(relays, r)
 	}
+	p.counts.Severed += len(relays)
 	p.mu.Unlock()
 	for _, r := range relays {
 		r.close()

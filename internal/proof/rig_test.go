@@ -25,7 +25,7 @@ const (
 	verifyToken = "verify-of-proof"
 
 	// patience is how long anything may take that normally takes a moment: the machine is shared.
-	patience = 40 * time.Second
+	patience = 60 * time.Second
 )
 
 // rig is an installation with a Meta, and all that can go wrong between them.

@@ -16,18 +16,15 @@ type scenario struct {
 	name     string
 	failure  string // the rows of the failure model that it plays
 	postgres bool   // it needs a server; else it plays on both databases
-	play     func(t *testing.T, target string, seed uint64, size size)
+	play     func(t *testing.T, target string, seed uint64, soak length)
 }
 
-// size is how much of a scenario is played.
-type size struct {
-	soak  bool
-	seeds int // how many of the soak
-}
+// length says whether a scenario is played at length.
+type length bool
 
 // of is one number in the short form and another in the long one.
-func (s size) of(short, long int) int {
-	if s.soak {
+func (soak length) of(short, long int) int {
+	if soak {
 		return long
 	}
 	return short
@@ -36,6 +33,7 @@ func (s size) of(short, long int) int {
 var scenarios = []scenario{
 	{"kill", "F1", false, playKill},
 	{"lost", "F2", false, playLost},
+	{"wire", "F3", false, playWire},
 	{"stops", "F8", false, playStops},
 	{"planning", "F8", false, playPlanning},
 	{"consents", "promise 3", false, playConsents},
@@ -67,7 +65,7 @@ func TestScenarios(t *testing.T) {
 						if len(seeds) == 1 {
 							t.Parallel()
 						}
-						s.play(t, target, seed, size{soak: len(seeds) > 1})
+						s.play(t, target, seed, length(os.Getenv(envSoak) == "1"))
 					})
 				})
 			}

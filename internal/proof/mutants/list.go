@@ -347,4 +347,18 @@ var mutants = []mutant{
 				"case at.state == sender.Sending && !at.had:"},
 		},
 	},
+	{
+		name: "replayed-by-the-library", what: "net/http may send a request again when its connection dies",
+		scenario: "wire", database: "sqlite", breaks: []string{"once"},
+		edits: []edit{
+			{"internal/graph/send.go",
+				`req.Header["Content-Type"] = []string{"application/json"}`,
+				`req.Header["Content-Type"], req.Header["Idempotency-Key"] = []string{"application/json"}, []string{"x"}`},
+			{"internal/graph/exchange.go",
+				`	case x.on != nil:
+		err = errReplay`,
+				`	case x.on != nil && x.over:
+		err = errReplay`},
+		},
+	},
 }
