@@ -49,6 +49,8 @@ type house struct {
 	renewal func(ctx context.Context) error
 	bind    func(run sender.Run) (sender.Binding, error)
 	away    func() bool // the database answers nothing
+	read    func(rows []sender.Row)
+	aside   []string
 }
 
 type fakeRun struct {
@@ -96,6 +98,7 @@ func newHouse(t *testing.T) *house {
 		record: func([]sender.Outcome) error { return nil },
 		slow:   func() time.Duration { return 0 },
 		away:   func() bool { return false },
+		read:   func([]sender.Row) {},
 		answer: func(context.Context, int) sender.Result {
 			time.Sleep(80 * time.Millisecond)
 			return sender.Result{Fate: sender.Taken, WAMID: "wamid.x"}
@@ -180,6 +183,7 @@ func (h *house) Queued(_ context.Context, page sender.Page) ([]sender.Row, error
 		rows = append(rows, sender.Row{PersonID: row.id, To: sender.Recipient{Phone: phone.Number(fmt.Sprintf("+39347%07d", binary.BigEndian.Uint64(row.id[8:])))},
 			Reads: "it", DueAt: row.due, Fields: recipient{"Ada"}, Person: policy.Person{Known: true}})
 	}
+	h.read(rows)
 	return rows, nil
 }
 
@@ -359,7 +363,7 @@ func (h *house) Send(ctx context.Context, post sender.Post) sender.Result {
 func (h *house) start(perSecond float64) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(h.Context())
 	s := sender.New(sender.Options{
-		NumberID: number, PerSecond: perSecond, Holder: "me", Instance: instance, Client: h, Ledger: h, Runs: h, Leases: h,
+		NumberID: number, PerSecond: perSecond, Holder: "me", Instance: instance, Client: h, Ledger: h, Runs: h, Leases: h, Shelf: h,
 		Bind:   func(_ context.Context, run sender.Run) (sender.Binding, error) { return h.bind(run) },
 		Logger: slog.New(slog.DiscardHandler),
 	})

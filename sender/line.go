@@ -176,7 +176,9 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 	}
 	allowed := 0
 	for i, answer := range answers {
+		f.broken.judged(gates[i].PersonID, answer.Refused)
 		switch {
+		case answer.Refused != nil: // it comes again with the feed's next reading from the first row
 		case answer.State == Sending && answer.Decision.Verdict == policy.Allow:
 			allowed++
 			l.flying.Add(1)
@@ -230,13 +232,25 @@ func (l *line) poster() {
 	for j := range l.jobs {
 		began := time.Now()
 		// A stop must not cut an answer off: the client has its own bound.
-		result := l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
+		result := l.send(j)
 		took := time.Since(began)
 		if l.o.Observer != nil {
 			l.o.Observer.Attempted(l.o.NumberID, result, took)
 		}
 		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}, took}
 	}
+}
+
+// send posts one message. After a panic nobody knows whether it left.
+func (l *line) send(j job) (result Result) {
+	defer func() {
+		if met := recover(); met != nil {
+			err := Caught(met)
+			l.log.Error("a message met a mistake of permesso's own while it was posted", "run", j.run.ID, "person", j.person.String(), "error", err, "stack", stackOf(err))
+			result = Result{Fate: Ambiguous, Cause: err}
+		}
+	}()
+	return l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
 }
 
 func (l *line) resetFeeds() {
@@ -285,6 +299,9 @@ func (l *line) refreshFeeds(ctx context.Context) error {
 		f.run = run
 		l.feeds[run.ID] = f
 		l.order = append(l.order, f)
+		if err := l.setAside(ctx, f); err != nil {
+			return err
+		}
 		if err := l.finish(ctx, f, now); err != nil {
 			return err
 		}
