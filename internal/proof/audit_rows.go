@@ -30,6 +30,8 @@ func (a *auditor) states() {
 			a.find(State, "person %s is %s for the reason %q", short(r.Person), r.State, r.Reason)
 		case out && r.Reason != "" && (r.State != "unknown" || r.Reason != "unproven"):
 			a.find(State, "person %s is %s and has the reason %q", short(r.Person), r.State, r.Reason)
+		case out && r.State == "failed" && r.ErrorTitle == "internal" && r.ErrorCode == 0 && r.Sending == 0:
+			// It was set aside before its gate (F31).
 		case out && (r.Attempt == "" || r.Sending == 0 || r.Attempts < 1):
 			a.find(State, "person %s is %s and never passed the gate", short(r.Person), r.State)
 		case ranks[r.State] > 0 && r.State != "failed" && r.Accepted == 0:
