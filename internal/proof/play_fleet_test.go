@@ -20,13 +20,13 @@ type fleet struct {
 	workers []*process
 	roles   []string
 	cut     int // sessions of the database that were ended
-	frozen  chan int
 }
 
 // muster starts a worker in each of these houses.
 func (r *rig) muster(houses []*house, roles ...string) *fleet {
 	r.t.Helper()
-	f := &fleet{r: r, houses: houses, roles: roles, frozen: make(chan int, 1)}
+	f := &fleet{r: r, houses: houses, roles: roles}
+	r.db.SetMaxOpenConns(1) // its own session is the one that is not ended
 	for _, h := range houses {
 		f.workers = append(f.workers, r.serve(h, roles...))
 	}
@@ -50,13 +50,6 @@ func (f *fleet) restart(i int) {
 	}
 	f.workers[i] = f.r.serve(f.houses[i], f.roles...)
 	f.r.takeovers++
-}
-
-// freeze stops a worker for three times the span of a lease, which another takes meanwhile, and lets it go on.
-func (f *fleet) freeze(i int) {
-	f.workers[i].signal(syscall.SIGSTOP)
-	time.Sleep(3 * leaseSpan)
-	f.workers[i].signal(syscall.SIGCONT)
 }
 
 // terminate ends up to n random sessions of the database, as an administrator or a failing pooler does.
@@ -101,21 +94,20 @@ func playFleet(t *testing.T, target string, seed uint64, soak length) {
 			if workers != 2 {
 				on = storetest.Beside(t, target)
 			}
-			r := newRig(t, "fleet", on, seed, settings{people: people, perSecond: 70, campaigns: []string{"one", "two"}, houses: 1 + workers})
+			r := newRig(t, "fleet", on, seed, settings{people: people, perSecond: 70, campaigns: []string{"one", "two"}, houses: 1 + workers, latency: 80 * time.Millisecond})
 			r.player.Hold()
 			r.serve(r.houses[0], "--only", "webhook")
 			f := r.muster(r.houses[1:], "--only", "scheduler,sender")
 			r.detach("one")
 			r.detach("two")
-			// The frozen one is on ice for so long that the others are struck meanwhile.
-			ice := make(chan struct{})
 			r.untilPosted(20)
-			cold := max(0, r.holder(f.workers))
-			go func() { defer close(ice); f.freeze(cold) }()
+			cold := max(0, r.holder(f.workers)) // for three times its lease, while the others are struck
+			f.workers[cold].signal(syscall.SIGSTOP)
+			thaw := time.Now().Add(3 * leaseSpan)
 			for strike := 0; strike < soak.of(4, 30) && r.open() > 0; strike++ {
 				r.pause(1500 * time.Millisecond)
-				if i := r.draw(workers); strike%2 == 0 && i != cold {
-					f.kill(i)
+				if strike%2 == 0 {
+					f.kill((cold + 1 + r.draw(workers-1)) % workers)
 				} else {
 					f.terminate(1 + r.draw(6))
 				}
@@ -123,9 +115,11 @@ func playFleet(t *testing.T, target string, seed uint64, soak length) {
 					r.stopPlainly(r.unreached(10))
 				}
 			}
-			<-ice
+			time.Sleep(time.Until(thaw))
+			f.workers[cold].signal(syscall.SIGCONT)
 			r.takeovers++
 			r.untilSettled()
+			r.powered("kills", r.kills, 1)
 			r.powered("sessions that were ended", f.cut, 2)
 			r.powered("stops", r.stops, 10)
 			r.law.MaxUnknown = 100*r.kills + 50

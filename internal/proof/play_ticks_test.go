@@ -48,29 +48,37 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
 			return nil
 		}))
 	}
-	ice := make(chan struct{})
-	froze := false
-	planned := func() (n int) {
+	planned := func() int {
 		n, err := r.count("SELECT count(*) FROM runs WHERE planned_at IS NOT NULL")
 		r.must("counting runs", err)
 		return n
 	}
-	for end := first.Add(time.Duration(span)*time.Second + 3*patience); planned() < want && time.Now().Before(end); {
+	frozen, thaw := -1, time.Time{}
+	for end := first.Add(time.Duration(span)*time.Second + 3*patience); time.Now().Before(end) && (planned() < want || time.Now().Before(thaw)); {
 		if time.Now().Before(first) {
 			time.Sleep(20 * time.Millisecond)
 			continue
 		}
-		if leader := r.planner(f.workers); leader >= 0 && !froze {
-			froze = true
-			go func() { defer close(ice); f.freeze(leader) }()
+		if frozen < 0 {
+			if frozen = r.planner(f.workers); frozen >= 0 {
+				f.workers[frozen].signal(syscall.SIGSTOP)
+				thaw = time.Now().Add(3 * leaseSpan)
+			}
 		}
-		f.terminate(1 + r.draw(8))
-		r.pause(400 * time.Millisecond)
+		if planned() < want {
+			f.terminate(1 + r.draw(8))
+		}
+		r.pause(time.Duration(soak.of(150, 400)) * time.Millisecond)
 	}
-	if froze {
-		<-ice // it goes on now, and finds all done
-		r.pause(3 * time.Second)
+	if frozen >= 0 {
+		before := r.digest()
+		f.workers[frozen].signal(syscall.SIGCONT) // it goes on where it stood, and finds all done
+		time.Sleep(3 * time.Second)
+		if after := r.digest(); after != before {
+			t.Errorf("the planner that was frozen for %s changed what others had done meanwhile (seed %d)", 3*leaseSpan, seed)
+		}
 	}
+	r.powered("planners that were frozen", frozen+schedulers, schedulers)
 	runs, err := r.count("SELECT count(*) FROM runs")
 	r.must("counting runs", err)
 	slots, err := r.count("SELECT count(*) FROM (SELECT DISTINCT campaign_id, occurrence FROM runs WHERE state = 'running' AND planned_at IS NOT NULL) AS x")
@@ -81,8 +89,17 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
 	r.powered("sessions that were ended", f.cut, 5)
 	r.law.Done, r.law.Told = false, false
 	v := r.audit(r.law)
-	t.Logf("ticks, %s, seed %d: %d schedulers, %d slots, %d runs, %d rows of %d people, %d sessions ended, the planner frozen: %t",
-		r.databaseName(), seed, schedulers, want, runs, want*len(r.everybody), v.People, f.cut, froze)
+	t.Logf("ticks, %s, seed %d: %d schedulers, %d slots, %d runs, %d rows of %d people, %d sessions ended, planner %d frozen",
+		r.databaseName(), seed, schedulers, want, runs, want*len(r.everybody), v.People, f.cut, frozen)
+}
+
+// digest is one text for all that stands of runs and rows.
+func (r *rig) digest() (text string) {
+	r.t.Helper()
+	r.must("reading runs and rows", r.db.QueryRow(`SELECT
+		(SELECT md5(string_agg(concat_ws('|', run_id, state, plan, planned_at, config_hash), ',' ORDER BY run_id)) FROM runs) ||
+		(SELECT md5(string_agg(concat_ws('|', run_id, person_id, state, reason, queued_at, due_at, changed_at), ',' ORDER BY run_id, person_id)) FROM deliveries)`).Scan(&text))
+	return text
 }
 
 // planner is which of the workers plans the runs of schedules, -1 when none does.
