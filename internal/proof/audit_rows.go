@@ -106,6 +106,21 @@ func (r *Row) reached(status string) int64 {
 	return r.Accepted
 }
 
+// oneRun: however many looked at a slot, it has one run, late or in time, and none is missed.
+func (a *auditor) oneRun() {
+	count := map[string]int{}
+	for _, run := range a.Runs {
+		if run.State != "missed" {
+			count[run.Campaign]++
+		}
+	}
+	for campaign, want := range a.law.Runs {
+		if count[campaign] != want {
+			a.find(OneRun, "%s has %d runs for %d slots", campaign, count[campaign], want)
+		}
+	}
+}
+
 // noneLost: each run has a row for each of its people, and leaves none of them waiting when it is over.
 func (a *auditor) noneLost() {
 	count, waiting := map[string]int{}, map[string]int{}

@@ -22,6 +22,7 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
 	// Those who are to wake at the slots must all know of them before the first.
 	first := time.Now().Add(time.Duration(soak.of(12, 40)) * time.Second).Truncate(time.Second)
 	var more strings.Builder
+	r.law.Runs = map[string]int{}
 	for i := range want {
 		fmt.Fprintf(&more, `
   - id: tick-%d
@@ -34,6 +35,7 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
       body: [{field: name, default: lettore}, {text: "30 novembre"}]
       buttons: {0: {field: attributes.coupon}, 1: {payload: opt_out}}`, i, numberID, first.Add(time.Duration(i%span)*time.Second).Format(time.RFC3339))
 		r.law.Audience[fmt.Sprintf("tick-%d", i)] = len(r.everybody)
+		r.law.Runs[fmt.Sprintf("tick-%d", i)] = 1
 	}
 	r.settings.more = more.String()
 	for i, h := range r.houses {

@@ -231,10 +231,10 @@ func (r *rig) detach(campaign string) string {
 
 // phoneOf is the number of the i-th person; some are of countries whose numbers WhatsApp writes otherwise.
 func phoneOf(i int) string {
-	switch i % 5 {
-	case 0:
+	switch {
+	case i%5 == 0:
 		return fmt.Sprintf("+5511987%06d", i)
-	case 1:
+	case i%5 == 1 && i < 100_000: // a Mexican number has no room for more
 		return fmt.Sprintf("+5255123%05d", i)
 	}
 	return fmt.Sprintf("+393470%06d", i)
