@@ -180,7 +180,7 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 		case answer.State == Sending && answer.Decision.Verdict == policy.Allow:
 			allowed++
 			l.flying.Add(1)
-			l.jobs <- job{feed: f, run: run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(run, l.o.Instance, ids[i]), beginBy: readAt.Add(beginWithin)}
+			l.jobs <- job{feed: f, run: run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(run, l.o.Instance, ids[i]), beginBy: readAt.Add(BeginWithin)}
 		case answer.State == Queued && answer.Decision.Verdict != policy.Defer:
 			// The run is paused, or the row could not be judged: read again later, lose nothing.
 			f.again.Store(true)

@@ -49,14 +49,15 @@ const (
 	leaseRenew = time.Second
 	// leaseGrace is how long a lease that cannot be renewed is still used: less than leaseSpan by a renewal.
 	leaseGrace = 4 * time.Second
-	// beginWithin is how long after the gate's first read a POST may begin.
-	beginWithin = time.Second
 	// settleOwn is longer than any answer can take: what stands in sending since then has lost its outcome.
 	settleOwn   = 45 * time.Second
 	settleEvery = 10 * time.Second
 	// drainFor is how long a stopping sender waits for answers on their way.
 	drainFor = 15 * time.Second
 )
+
+// BeginWithin is how long after the gate's first read a POST may begin: the gate judges all of that time.
+const BeginWithin = time.Second
 
 // Run holds the number's lease and sends until ctx is done; then it waits for the answers on their way, records them and
 // releases the lease. It returns nil after such a stop.
