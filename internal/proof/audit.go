@@ -190,7 +190,7 @@ func (a *auditor) once() {
 			continue
 		}
 		seen[p.attempt()] = p
-		if a.byAttempt[p.attempt()] != nil {
+		if a.byAttempt[p.attempt()] != nil || a.later(p) {
 			continue
 		}
 		if perPerson[personOf(p.To)] > 1 {
@@ -200,6 +200,9 @@ func (a *auditor) once() {
 		}
 	}
 }
+
+// later reports whether a POST began when the database had been read.
+func (a *auditor) later(p Post) bool { return a.At > 0 && p.Begin > a.At }
 
 // covers reports whether a scope is about messages of a run.
 func covers(scope string, r Run) bool {
@@ -308,14 +311,17 @@ func (a *auditor) consents() {
 		if row == nil {
 			continue
 		}
-		holds := false
+		holds, gate := false, row.Sending
+		if gate == 0 {
+			gate = p.Begin // it was refused for the moment and waits again
+		}
 		for _, c := range events[[2]string{row.Person, a.runs[row.Run].Category}] {
-			if c.Action == "granted" && c.Recorded < row.Sending || c.Action == "revoked" && c.Recorded+recordedBefore.Microseconds() < row.Sending {
+			if c.Action == "granted" && c.Recorded < gate || c.Action == "revoked" && c.Recorded+recordedBefore.Microseconds() < gate {
 				holds = c.Action == "granted"
 			}
 		}
 		if !holds {
-			a.find(Consented, "a message to %s passed the gate at %s without consent on record", masked(p.To), clock(row.Sending))
+			a.find(Consented, "a message to %s passed the gate at %s without consent on record", masked(p.To), clock(gate))
 		}
 	}
 }

@@ -61,7 +61,7 @@ func playPlanning(t *testing.T, target string, seed uint64, soak length) {
 
 // playConsents revokes consents while a run goes on: the gate sees the last word (promise 3).
 func playConsents(t *testing.T, target string, seed uint64, soak length) {
-	r := newRig(t, "consents", target, seed, settings{people: soak.of(900, 4000), perSecond: 250})
+	r := newRig(t, "consents", target, seed, settings{people: soak.of(700, 4000), perSecond: 120})
 	r.serve(r.houses[0])
 	r.detach("offer")
 	r.untilPosted(60)
