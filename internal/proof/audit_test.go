@@ -200,8 +200,8 @@ func TestWhatIsNoBreach(t *testing.T) {
 			e.Rows[0] = Row{Run: "run-1", Person: ann, State: "sending", Attempt: "a1", Attempts: 1, Sending: 11*second - 2}
 			e.Acks, e.Runs[0].State, law.Done, law.Caps = e.Acks[3:], "running", false, nil
 		},
-		"a refusal just as the consent was revoked": func(e *Evidence, _ *Law) {
-			e.Consents = append(e.Consents, Consent{ann, "offers", "revoked", 2, 11*second - 1000})
+		"a message while the revocation was on its way": func(e *Evidence, law *Law) {
+			e.Consents, law.RevokedBy = append(e.Consents, Consent{ann, "offers", "revoked", 2, 11*second - 1000}), 11*second
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -70,6 +70,7 @@ func playConsents(t *testing.T, target string, seed uint64, soak length) {
 		rows = append(rows, []string{phone, "offers", "revoked", time.Now().UTC().Format(time.RFC3339), "phone_call", ""})
 	}
 	r.verb("consent", "import", r.file("revoked.csv", rows))
+	r.law.RevokedBy = time.Now().UnixMicro()
 	r.untilOver()
 	refused, err := r.count("SELECT count(*) FROM deliveries WHERE reason = 'consent_revoked'")
 	r.must("counting", err)
