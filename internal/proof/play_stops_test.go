@@ -110,12 +110,12 @@ func playStops(t *testing.T, target string, seed uint64, soak length) {
 		sender.signal(syscall.SIGCONT)
 	}
 	r.stopAll(r.unreached(12))
+	r.untilOver()
 	select {
 	case <-sender.over:
 	case <-time.After(patience):
 		t.Errorf("run does not end: %s", sender.err.String())
 	}
-	r.untilOver()
 	r.powered("stops while somebody was between gate and wire", caught, min(enough, 3))
 	r.powered("stops", r.stops, 20)
 	r.judge()

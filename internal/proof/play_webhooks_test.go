@@ -61,7 +61,7 @@ func playPlanning(t *testing.T, target string, seed uint64, soak length) {
 
 // playConsents revokes consents while a run goes on: the gate sees the last word (promise 3).
 func playConsents(t *testing.T, target string, seed uint64, soak length) {
-	r := newRig(t, "consents", target, seed, settings{people: soak.of(900, 4000), perSecond: 250})
+	r := newRig(t, "consents", target, seed, settings{people: soak.of(700, 4000), perSecond: 120})
 	r.serve(r.houses[0])
 	r.detach("offer")
 	r.untilPosted(60)
@@ -70,6 +70,7 @@ func playConsents(t *testing.T, target string, seed uint64, soak length) {
 		rows = append(rows, []string{phone, "offers", "revoked", time.Now().UTC().Format(time.RFC3339), "phone_call", ""})
 	}
 	r.verb("consent", "import", r.file("revoked.csv", rows))
+	r.law.RevokedBy = time.Now().UnixMicro()
 	r.untilOver()
 	refused, err := r.count("SELECT count(*) FROM deliveries WHERE reason = 'consent_revoked'")
 	r.must("counting", err)
