@@ -77,7 +77,7 @@ var rooms = map[string]room{
 	// Tests alone, which see every part from inside.
 	"internal/simulation": {},
 
-	"cmd/permesso":   {imports: []string{anyRoom}, forbids: sqlPackages},
+	"cmd/permesso": {imports: []string{anyRoom}, forbids: sqlPackages},
 }
 
 // Even who may import any room may not import these, save those listed with them.
