@@ -66,14 +66,7 @@ func TestSimulation(t *testing.T) {
 
 // simulate lives through one seed and returns what was wrong, the first with what led to it.
 func simulate(t *testing.T, seed uint64, seen *sometimes, planted bug) (faults []string) {
-	raw, err := blank()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "permesso.db")
-	if err := os.WriteFile(path, raw, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	path := blankDatabase(t)
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(dawn))
 		w, err := newWorld(t, path, seed, seen, planted)
@@ -86,6 +79,20 @@ func simulate(t *testing.T, seed uint64, seen *sometimes, planted bug) (faults [
 		}
 	})
 	return faults
+}
+
+// blankDatabase is a file of the test's own.
+func blankDatabase(t *testing.T) string {
+	t.Helper()
+	raw, err := blank()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "permesso.db")
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // run is the whole of a seed: trouble, then rest, then what comes a month late, then the judge.
