@@ -99,6 +99,9 @@ func (p *process) Settle(ctx context.Context, number string, age time.Duration) 
 
 func (p *process) Active(ctx context.Context, number string) (runs []sender.Run, err error) {
 	err = p.read(func() error { runs, err = p.w.db.Active(ctx, number); return err })
+	if p.w.bug.stale {
+		runs = p.remember(number, runs)
+	}
 	return runs, err
 }
 
