@@ -56,12 +56,13 @@ func (p *Panic) Error() string { return "a mistake in permesso itself: " + p.wha
 // Stack is where it happened: functions and lines.
 func (p *Panic) Stack() string { return string(p.stack) }
 
-// stackOf is where an error panicked, "" when it did not.
-func stackOf(err error) string {
+// told is what a log says of an error: where it panicked, too, if it did.
+func told(err error, more ...any) []any {
+	more = append(more, "error", err)
 	if p, ok := errors.AsType[*Panic](err); ok {
-		return p.Stack()
+		more = append(more, "stack", p.Stack())
 	}
-	return ""
+	return more
 }
 
 // broken is a row that cannot be sent, and why.
@@ -128,7 +129,7 @@ func (b *breakage) take() (rows []broken, sick bool) {
 func (l *line) setAside(ctx context.Context, f *feed) error {
 	rows, sick := f.broken.take()
 	if sick {
-		l.log.Error("a run pauses", "run", f.run.ID, "why", whySick, "error", rowError(rows), "stack", rowStack(rows))
+		l.log.Error("a run pauses", told(rowError(rows), "run", f.run.ID, "why", whySick)...)
 		l.refresh.Store(true)
 		return l.o.Shelf.PauseRun(ctx, f.run.ID, whySick)
 	}
@@ -138,7 +139,7 @@ func (l *line) setAside(ctx context.Context, f *feed) error {
 		}
 	}
 	for _, row := range rows {
-		l.log.Error("a message cannot be sent and fails", "run", f.run.ID, "person", row.person.String(), "why", row.why, "error", row.err, "stack", stackOf(row.err))
+		l.log.Error("a message cannot be sent and fails", told(row.err, "run", f.run.ID, "person", row.person.String(), "why", row.why)...)
 	}
 	return nil
 }
@@ -157,5 +158,3 @@ func rowError(rows []broken) error {
 	}
 	return rows[0].err
 }
-
-func rowStack(rows []broken) string { return stackOf(rowError(rows)) }

@@ -71,7 +71,7 @@ func (l *line) run(ctx context.Context) {
 	go func() { defer close(recorded); l.record(context.WithoutCancel(ctx)) }()
 	for ctx.Err() == nil {
 		if err := l.step(ctx); err != nil && ctx.Err() == nil {
-			l.log.Error("sending waits", "error", err)
+			l.log.Error("sending waits", told(err)...)
 			l.resetFeeds()
 			Sleep(ctx, time.Second)
 		}
@@ -271,7 +271,7 @@ func (l *line) send(j job) (result Result) {
 	defer func() {
 		if met := recover(); met != nil {
 			err := Caught(met)
-			l.log.Error("a message met a mistake of permesso's own while it was posted", "run", j.run.ID, "person", j.person.String(), "error", err, "stack", stackOf(err))
+			l.log.Error("a message met a mistake of permesso's own while it was posted", told(err, "run", j.run.ID, "person", j.person.String())...)
 			result = Result{Fate: Ambiguous, Cause: err}
 		}
 	}()

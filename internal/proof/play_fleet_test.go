@@ -124,11 +124,10 @@ func playFleet(t *testing.T, target string, seed uint64, soak length) {
 			r.powered("kills", r.kills, 1)
 			r.powered("sessions that were ended", f.cut, 2)
 			r.powered("stops", r.stops, 10)
-			r.law.MaxUnknown = 100*r.kills + 50
+			r.law.MaxUnknown = 20 * r.kills // those that a kill kept from leaving stay so; that Meta had them is the audit's to find
 			early := r.law
 			early.Told = false
 			r.audit(early)
-			r.law.MaxUnknown = 0
 			r.judge()
 			t.Logf("fleet: %d workers, %d kills, %d sessions ended", workers, r.kills, f.cut)
 		})

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -35,3 +37,6 @@ func ExplainGateSends(ctx context.Context, s *Store, people []policy.PersonID, s
 	}
 	return plan, rows.Err()
 }
+
+// InTx runs a transaction as all of the store's are.
+func InTx(ctx context.Context, s *Store, f func(*sqlx.Tx) error) error { return s.inTx(ctx, f) }
