@@ -19,39 +19,9 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
 	r := newRig(t, "ticks", target, seed, settings{people: 12, houses: schedulers})
 	r.player.Hold()
 	f := r.muster(r.houses, "--only", "scheduler")
-	// Those who are to wake at the slots must all know of them before the first.
-	first := time.Now().Add(time.Duration(soak.of(12, 40)) * time.Second).Truncate(time.Second)
-	var more strings.Builder
-	r.law.Runs = map[string]int{}
-	for i := range want {
-		fmt.Fprintf(&more, `
-  - id: tick-%d
-    category: offers
-    template: weekend_offer
-    languages: [it, en]
-    number: %q
-    schedule: {at: %q}
-    parameters:
-      body: [{field: name, default: lettore}, {text: "30 novembre"}]
-      buttons: {0: {field: attributes.coupon}, 1: {payload: opt_out}}`, i, numberID, first.Add(time.Duration(i%span)*time.Second).Format(time.RFC3339))
-		r.law.Audience[fmt.Sprintf("tick-%d", i)] = len(r.everybody)
-		r.law.Runs[fmt.Sprintf("tick-%d", i)] = 1
-	}
-	r.settings.more = more.String()
-	for i, h := range r.houses {
-		r.configure(h)
-		f.workers[i].signal(syscall.SIGHUP)
-	}
-	for i, w := range f.workers {
-		r.must("the schedules are taken up", eventually(2*patience, func() error {
-			if !strings.Contains(w.err.String(), "the configuration was read anew") {
-				return fmt.Errorf("scheduler %d has not read them: %s", i, w.err.String())
-			}
-			return nil
-		}))
-	}
+	campaigns, first := f.appoint(want, span, time.Duration(soak.of(12, 40))*time.Second)
 	planned := func() int {
-		n, err := r.count("SELECT count(*) FROM runs WHERE planned_at IS NOT NULL")
+		n, err := r.count("SELECT count(*) FROM runs WHERE planned_at IS NOT NULL AND campaign_id LIKE '" + campaigns + "%'")
 		r.must("counting runs", err)
 		return n
 	}
@@ -81,9 +51,10 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
 		}
 	}
 	r.powered("planners that were frozen", frozen+schedulers, schedulers)
-	runs, err := r.count("SELECT count(*) FROM runs")
+	runs, err := r.count("SELECT count(*) FROM runs WHERE campaign_id LIKE '" + campaigns + "%'")
 	r.must("counting runs", err)
-	slots, err := r.count("SELECT count(*) FROM (SELECT DISTINCT campaign_id, occurrence FROM runs WHERE state = 'running' AND planned_at IS NOT NULL) AS x")
+	slots, err := r.count(`SELECT count(*) FROM (SELECT DISTINCT campaign_id, occurrence FROM runs WHERE state = 'running' AND planned_at IS NOT NULL
+		AND campaign_id LIKE '` + campaigns + `%') AS x`)
 	r.must("counting slots", err)
 	if runs != want || slots != want {
 		t.Errorf("%d slots have %d runs, of which %d stand for a slot of their own and are planned (seed %d)", want, runs, slots, seed)
@@ -93,6 +64,59 @@ func playTicks(t *testing.T, target string, seed uint64, soak length) {
 	v := r.audit(r.law)
 	t.Logf("ticks, %s, seed %d: %d schedulers, %d slots, %d runs, %d rows of %d people, %d sessions ended, planner %d frozen",
 		r.databaseName(), seed, schedulers, want, runs, want*len(r.everybody), v.People, f.cut, frozen)
+}
+
+// appoint gives all workers so many campaigns of one slot each, over so many seconds that begin some time from now, and returns how
+// their ids begin and the first slot. Those who are to meet must all know of it by then: on a machine that is too busy for that it
+// appoints others, later.
+func (f *fleet) appoint(campaigns, span int, from time.Duration) (id string, first time.Time) {
+	r := f.r
+	r.t.Helper()
+	for try := 1; ; try++ {
+		id, first = fmt.Sprintf("tick-%d-", try), time.Now().Add(from).Truncate(time.Second)
+		r.settings.more, r.law.Runs = "", map[string]int{}
+		for i := range campaigns {
+			campaign := fmt.Sprint(id, i)
+			r.settings.more += fmt.Sprintf(`
+  - id: %s
+    category: offers
+    template: weekend_offer
+    languages: [it, en]
+    number: %q
+    schedule: {at: %q}
+    parameters:
+      body: [{field: name, default: lettore}, {text: "30 novembre"}]
+      buttons: {0: {field: attributes.coupon}, 1: {payload: opt_out}}`, campaign, numberID, first.Add(time.Duration(i%span)*time.Second).Format(time.RFC3339))
+			r.law.Audience[campaign], r.law.Runs[campaign] = len(r.everybody), 1
+		}
+		f.takeUp()
+		if time.Until(first) > time.Second {
+			return id, first
+		}
+		if from *= 2; try == 3 {
+			r.t.Fatalf("ticks: %d schedulers do not take up a configuration within %s (seed %d)", len(f.workers), from, r.seed)
+		}
+	}
+}
+
+// takeUp writes everybody's configuration and waits until all have read it.
+func (f *fleet) takeUp() {
+	f.r.t.Helper()
+	const word = "the configuration was read anew"
+	before := make([]int, len(f.workers))
+	for i, w := range f.workers {
+		before[i] = strings.Count(w.err.String(), word)
+		f.r.configure(f.houses[i])
+		w.signal(syscall.SIGHUP)
+	}
+	for i, w := range f.workers {
+		f.r.must("the configuration is taken up", eventually(2*patience, func() error {
+			if strings.Count(w.err.String(), word) == before[i] {
+				return fmt.Errorf("worker %d has not read it: %s", i, w.err.String())
+			}
+			return nil
+		}))
+	}
 }
 
 // digest is one text for all that stands of runs and rows.
