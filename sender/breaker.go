@@ -48,9 +48,9 @@ type Breaker struct {
 	// Wait is how long after it opened, and after each try, the next try to heal it comes.
 	Wait time.Duration
 
-	// The store fills these.
-	Since  time.Time
-	NextAt time.Time // when it is next tried
+	Since time.Time // zero, before it is stored, is then
+	// NextAt is when it is next tried; zero, before it is stored, is after Wait.
+	NextAt time.Time
 }
 
 // Key names a breaker: its kind, and its subject if it has one.
@@ -194,7 +194,7 @@ type AccountNews struct {
 
 // Breaker is the breaker that the news opens, or with Lifted closes.
 func (n AccountNews) Breaker() Breaker {
-	b := Breaker{Kind: BreakAccount, Subject: string(n.Kind), Healing: HealsByProbe, Wait: healthEvery}
+	b := Breaker{Kind: BreakAccount, Subject: string(n.Kind), Healing: HealsByProbe, Wait: healthEvery, Since: n.At}
 	b.Why = n.Why + "; runs go on by themselves once Meta says that the account may send"
 	switch {
 	case n.Lost:

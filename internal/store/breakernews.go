@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,11 +15,19 @@ import (
 	"github.com/permesso/permesso/templates"
 )
 
-// applyNews does what webhooks said of the account. What is older than the last end of the breaker was told twice, or late.
+// applyNews does what webhooks said of the account. What is older than the last end of the breaker, or of a lift than its
+// beginning, was told twice, or late.
 func (s *Store) applyNews(ctx context.Context, tx *sqlx.Tx, now instant, news []sender.AccountNews) error {
 	for _, n := range news {
 		b := n.Breaker()
 		if n.Lifted {
+			late, err := openedAfter(ctx, tx, b, at(n.At))
+			if err != nil {
+				return err
+			}
+			if late {
+				continue
+			}
 			if err := s.closeBreaker(ctx, tx, now, b, n.Why); err != nil {
 				return fmt.Errorf("applying what Meta said of the account: %w", err)
 			}
@@ -50,15 +57,20 @@ func (s *Store) applyNews(ctx context.Context, tx *sqlx.Tx, now instant, news []
 
 // closedSince reports whether the breaker is closed, and was at a moment or after it.
 func closedSince(ctx context.Context, tx *sqlx.Tx, b sender.Breaker, moment instant) (bool, error) {
-	var found int
-	err := tx.GetContext(ctx, &found, "SELECT 1 FROM breakers WHERE kind = $1 AND subject = $2 AND closed_at >= $3", string(b.Kind), b.Subject, moment)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false, nil
-	}
+	return breakerIs(ctx, tx, "closed_at >= $3", b, moment)
+}
+
+// openedAfter reports whether the breaker is open, and was not at the moment.
+func openedAfter(ctx context.Context, tx *sqlx.Tx, b sender.Breaker, moment instant) (bool, error) {
+	return breakerIs(ctx, tx, "closed_at IS NULL AND since > $3", b, moment)
+}
+
+func breakerIs(ctx context.Context, tx *sqlx.Tx, condition string, b sender.Breaker, moment instant) (is bool, err error) {
+	err = tx.GetContext(ctx, &is, "SELECT EXISTS (SELECT 1 FROM breakers WHERE kind = $1 AND subject = $2 AND "+condition+")", string(b.Kind), b.Subject, moment)
 	if err != nil {
 		return false, fmt.Errorf("reading a breaker: %w", err)
 	}
-	return true, nil
+	return is, nil
 }
 
 // tripByStatus opens what a failure that came by webhook is the first sign of.

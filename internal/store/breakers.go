@@ -99,11 +99,15 @@ func (s *Store) openBreaker(ctx context.Context, tx *sqlx.Tx, now instant, b sen
 	if !b.NextAt.IsZero() {
 		next = at(b.NextAt)
 	}
+	since := now
+	if !b.Since.IsZero() {
+		since = min(at(b.Since), now)
+	}
 	opened, err := changed(tx.ExecContext(ctx, `INSERT INTO breakers (kind, subject, since, code, why, healing, times, wait, next_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (kind, subject) DO UPDATE SET since = excluded.since, code = excluded.code,
 		why = excluded.why, healing = excluded.healing, times = excluded.times, wait = excluded.wait, next_at = excluded.next_at, closed_at = NULL
 		WHERE breakers.closed_at IS NOT NULL`,
-		string(b.Kind), storable(b.Subject), now, b.Code, storable(b.Why), string(b.Healing), times, wait.Microseconds(), next))
+		string(b.Kind), storable(b.Subject), since, b.Code, storable(b.Why), string(b.Healing), times, wait.Microseconds(), next))
 	if err != nil {
 		return fmt.Errorf("keeping a breaker: %w", err)
 	}

@@ -346,6 +346,10 @@ func testAccountNews(w *world) {
 	w.stands("reinstated", launches["utility"], scheduler.Running, "")
 	say(ban)
 	w.stands("told again of the ban before", launches["utility"], scheduler.Running, "")
+	say(sender.AccountNews{At: time.Now().Add(time.Second), Why: "Meta disabled the account again"}) // by its clock
+	say(sender.AccountNews{At: time.Now().Add(-time.Minute), Lifted: true})
+	w.stands("told late that it was reinstated", launches["utility"], scheduler.Paused, "account")
+	say(sender.AccountNews{At: time.Now(), Lifted: true})
 	until := time.Now().Add(48 * time.Hour).Truncate(time.Second)
 	w.trip(launches["this"], 368, sender.PauseAccount)
 	say(sender.AccountNews{At: time.Now(), Until: until, Why: "Meta restricts the account"})
