@@ -46,6 +46,7 @@ type house struct {
 	answer func(ctx context.Context, n int) sender.Result
 	hold   func() (held, taken bool, err error)
 	bind   func(run sender.Run) (sender.Binding, error)
+	onOpen func(b sender.Breaker) // before the runs that it stops pause
 }
 
 type fakeRun struct {
@@ -94,8 +95,9 @@ func newHouse(t *testing.T) *house {
 			time.Sleep(80 * time.Millisecond)
 			return sender.Result{Fate: sender.Taken, WAMID: "wamid.x"}
 		},
-		hold: func() (bool, bool, error) { return true, false, nil },
-		bind: func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
+		hold:   func() (bool, bool, error) { return true, false, nil },
+		onOpen: func(sender.Breaker) {},
+		bind:   func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
 	}
 }
 
@@ -271,6 +273,7 @@ func (h *house) OpenBreaker(_ context.Context, b sender.Breaker) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.opened = append(h.opened, openedBreaker{time.Now(), b})
+	h.onOpen(b)
 	for _, r := range h.runs {
 		if b.Stops(r.Run) {
 			r.open = false
