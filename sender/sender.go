@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -167,7 +167,7 @@ func FirstAttempt(moment time.Time) (id AttemptID) {
 // ErrNoBinding says that a run's template no longer fits; the run pauses.
 var ErrNoBinding = errors.New("the template does not fit the campaign")
 
-// why is the sentence kept with a paused run.
+// why begins the sentence kept with a paused run.
 func why(err *Error) string {
-	return fmt.Sprintf("Meta answered %s", err.Error())
+	return "Meta answered " + strings.TrimRight(err.Error(), ". ")
 }
