@@ -12,3 +12,6 @@ func MembersQuery(s *Store, reach scheduler.Reach, now time.Time, after, last po
 	query, args, _ := s.dialect.membersQuery(reach, now, after, last)
 	return query, args
 }
+
+// Silence is the statement by which Silent looks for messages without a status.
+const Silence = silence
