@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math/big"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,35 @@ func TestNobodySendsDeaf(t *testing.T) {
 		h.ends(run)
 		if n := h.meta.count() - before; n != people {
 			t.Errorf("%d messages left after the first webhook, want %d", n, people)
+		}
+	})
+}
+
+// Webhooks that come and cannot be stored are not heard either.
+func TestDeafWhenNothingCanBeStored(t *testing.T) {
+	t.Parallel()
+	const people = 20
+	storetest.Databases(t, func(t *testing.T, target string) {
+		t.Parallel()
+		h := newHouse(t, target, settings{})
+		h.plainPeople(people)
+		db := storetest.SQL(t, target)
+		p := h.serve()
+		odd := envelope("account_review_update", map[string]any{"decision": "APPROVED"}) // its body is kept
+		db.MustExec("ALTER TABLE webhooks RENAME TO webhooks_away")
+		for i := range 3 {
+			if status, err := h.meta.hooks.post(t.Context(), odd); err != nil || status != http.StatusServiceUnavailable {
+				t.Errorf("webhook %d is answered %d, %v", i, status, err)
+			}
+		}
+		h.logs(p, `"breaker":"deaf"`, 1)
+		run := strings.TrimSpace(h.must("run", "weekend-offer", "--detach"))
+		h.paused(db, run, time.Now().Add(patience), "deaf")
+		db.MustExec("ALTER TABLE webhooks_away RENAME TO webhooks")
+		h.acknowledged(odd)
+		h.ends(run)
+		if n := h.meta.count(); n != people {
+			t.Errorf("%d messages left, want %d", n, people)
 		}
 	})
 }
