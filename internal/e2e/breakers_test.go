@@ -59,6 +59,7 @@ func TestTokenRefusedAndMended(t *testing.T) {
 		}
 		h.silentAfter(time.Now(), time.Second)
 		refused := h.refusedWith(190)
+		t.Logf("%d messages met the refused token", refused)
 		if refused > 64 { // as many as are on their way at once
 			t.Errorf("%d messages met the refused token", refused)
 		}
@@ -127,6 +128,7 @@ func TestBreakersOpenAndHeal(t *testing.T) {
 				h.paused(db, run, h.meta.posts()[until+9].start.Add(2*time.Second), tt.breaker)
 				h.silentAfter(time.Now(), time.Second)
 				refused := h.refusedWith(tt.wrong.code)
+				t.Logf("%d messages met it", refused)
 				if refused > 64 {
 					t.Errorf("%d messages met it", refused)
 				}
