@@ -24,6 +24,9 @@ type Metrics struct {
 	webhooks *prometheus.CounterVec
 	hookTime prometheus.Histogram
 	config   prometheus.Gauge
+
+	noticesPending prometheus.Gauge
+	noticesFailed  prometheus.Counter
 }
 
 // New makes a registry of its own; nothing is global.
@@ -43,7 +46,9 @@ func New() *Metrics {
 	m.config = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_config_valid",
 		Help: "1 when the configuration in force is that of the files; 0 when they have mistakes, and the one before is in force."})
 	m.config.Set(1)
-	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config,
+	m.noticesPending = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_notices_pending", Help: "Notices that wait to be delivered to notify.url."})
+	m.noticesFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "permesso_notices_failed_total", Help: "Notices that this process gave up: nobody was told."})
+	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config, m.noticesPending, m.noticesFailed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -93,3 +98,9 @@ func (m *Metrics) Webhook(status int, took time.Duration) {
 	m.webhooks.WithLabelValues(strconv.Itoa(status)).Inc()
 	m.hookTime.Observe(took.Seconds())
 }
+
+// NoticesPending says how many notices wait to be delivered.
+func (m *Metrics) NoticesPending(n int) { m.noticesPending.Set(float64(n)) }
+
+// NoticeFailed counts a notice that is given up.
+func (m *Metrics) NoticeFailed() { m.noticesFailed.Inc() }
