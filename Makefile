@@ -16,7 +16,7 @@ test: ## everything, on SQLite and on a PostgreSQL of its own; installs what is 
 	@.ci/lint
 	@.ci/with-postgres .ci/test
 
-bench: ## the whole path against a bare HTTP client, on both databases; check of 500 campaigns
+bench: ## the whole path against a bare HTTP client, imports and plans of a million, on both databases; check of 500 campaigns
 	@.ci/install postgresql
 	@.ci/with-postgres go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./internal/bench/...
 	@go test -run '^$$' -bench Check500 -benchtime 5x ./cmd/permesso

@@ -63,14 +63,18 @@ func benchmarkAudience(b *testing.B, database func(testing.TB) string, people in
 	}
 }
 
-func drafted(b *testing.B, filter string, now time.Time) *scheduler.Draft {
+func drafted(b *testing.B, filter string, now time.Time, change ...func(*scheduler.Frozen)) *scheduler.Draft {
 	b.Helper()
-	run, err := scheduler.NewRun(scheduler.Frozen{
+	frozen := scheduler.Frozen{
 		Rules:      policy.Rules{Categories: map[string]policy.Category{"offers": {ID: "offers", Kind: policy.Marketing}}, Caps: []policy.Cap{{Max: 1, Per: 24 * time.Hour, Kind: policy.Marketing}}},
 		Attributes: map[string]scheduler.AttributeType{"points": scheduler.AttributeNumber, "birthday": scheduler.AttributeDate},
 		Campaign: scheduler.Campaign{ID: "weekend-offer", Category: "offers", Audience: filter, Number: numberID, Zone: "Europe/Rome",
 			Message: templates.Message{Template: "weekend_offer", Languages: []string{"it"}}},
-	}, now)
+	}
+	for _, f := range change {
+		f(&frozen)
+	}
+	run, err := scheduler.NewRun(frozen, now)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -404,7 +404,8 @@ func (s *Store) pauseOne(ctx context.Context, id, why string, token bool) (moved
 	return moved, nil
 }
 
-// Halt stops everything, in every process, until Unhalt; it survives restarts. It returns how many runs it holds.
+// Halt stops everything, in every process, until Unhalt; it survives restarts. Halted again, the first time and the last
+// reason hold. It returns how many runs it holds.
 func (s *Store) Halt(ctx context.Context, why string) (int, error) {
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
@@ -412,6 +413,9 @@ func (s *Store) Halt(ctx context.Context, why string) (int, error) {
 			return err
 		}
 		halted, err := changed(tx.ExecContext(ctx, "UPDATE instance SET halted_at = $1, halted_why = $2 WHERE halted_at IS NULL", now, why))
+		if err == nil && !halted {
+			_, err = tx.ExecContext(ctx, "UPDATE instance SET halted_why = $1", why)
+		}
 		if err != nil || !halted {
 			return err
 		}
