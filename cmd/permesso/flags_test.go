@@ -86,6 +86,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso log --reason":          {"log", "log --reason no_consent", ""},
 	"permesso log --since":           {"log --since 7d", "log --since 2099-01-01", ""},
 	"permesso log --limit":           {"log", "log --limit 3", ""},
+	"permesso notify list --limit":   {"notify list", "notify list --limit 1", ""},
 	"permesso report --run":          {"report", "report --run DONE", ""},
 	"permesso report --csv":          {"report", "report --csv", ""},
 	"permesso report --limit":        {"report", "report --limit 1", ""},
@@ -173,6 +174,8 @@ func lived(t *testing.T) (w *world, done, open string) {
 	done = w.object("run", "weekend-offer")["run"].(string)
 	w.must("run", "weekend-offer")
 	open = strings.TrimSpace(w.must("run", "order-ready", "--detach"))
+	w.must("halt")
+	w.must("resume")
 	w.write("NEW", "phone,name\n+393471000777,New\n")
 	w.write("BAD", "phone,name\nabc,New\n")
 	w.write("CONSENT", "phone,category,action,at,source,wording\n+393471000045,offers,granted,2026-03-01T10:00:00Z,email,Libreria Aurora\n")

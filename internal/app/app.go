@@ -17,6 +17,7 @@ import (
 	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/internal/metrics"
+	"github.com/permesso/permesso/internal/notify"
 	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/internal/webhook"
 	"github.com/permesso/permesso/policy"
@@ -34,6 +35,7 @@ type App struct {
 	Log    *slog.Logger
 
 	metrics *metrics.Metrics
+	poster  *notify.Poster
 	holder  string
 	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	// listenedAt is when a run in the foreground began to listen; zero when another process does.
@@ -55,7 +57,7 @@ func (a *App) config() *config.Config { return a.live.Load().Config }
 
 // Open connects to everything that the configuration names, without sending or listening. It must be closed.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
-	a := &App{Config: cfg, Log: log, metrics: metrics.New(), holder: holder(), changed: make(chan struct{}, 1)}
+	a := &App{Config: cfg, Log: log, metrics: metrics.New(), poster: notify.NewPoster(), holder: holder(), changed: make(chan struct{}, 1)}
 	if cfg.Rules.Locations == nil {
 		cfg.Rules.Locations = policy.NewLocations()
 	}
@@ -82,6 +84,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 // Close ends every connection.
 func (a *App) Close() error {
 	a.Graph.Close()
+	a.poster.Close()
 	return a.Store.Close()
 }
 

@@ -215,7 +215,9 @@ func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progr
 		}
 	}
 	stopListening()
-	return listened, errors.Join(err, ears.wait())
+	err = errors.Join(err, ears.wait())
+	a.FlushNotices(context.WithoutCancel(ctx))
+	return listened, err
 }
 
 func (a *App) startForeground(work, listening context.Context, stop func(), run scheduler.Run, parts, ears *group) (listened bool, err error) {
@@ -238,6 +240,9 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	parts.start(work, stop, part{"sender", a.sender(a.config().Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
 	parts.start(work, stop, part{"breakers", func(ctx context.Context) error { return a.watchBreakers(ctx, a.listenedAt) }})
+	if a.config().Notify.URL != "" {
+		parts.start(work, stop, part{"notices", a.courier().Run})
+	}
 	return listened, nil
 }
 

@@ -146,6 +146,9 @@ func (a *App) workers(roles []Role) []part {
 		}
 		// Begun anew with each configuration: a schedule that is new there must be seen before its first slot, not after a sleep.
 		parts = append(parts, part{"scheduler of configuration " + cfg.Hash()[:8], s.Run}, part{"planner", a.planner().Run})
+		if cfg.Notify.URL != "" {
+			parts = append(parts, part{"notices", a.courier().Run})
+		}
 	}
 	if slices.Contains(roles, RoleSender) {
 		for _, n := range cfg.Numbers {
@@ -207,9 +210,11 @@ const (
 	tidyEvery = 5 * time.Second
 	// syncEvery keeps far below Meta's 200 management calls an hour (Meta, "About the platform", read 2026-03-12).
 	syncEvery = 10 * time.Minute
+	// keepNotices is longer than any notice is tried for; what is older nobody wants to be told.
+	keepNotices = 7 * 24 * time.Hour
 )
 
-// housekeep applies statuses that passed their message by, and keeps the templates fresh.
+// housekeep applies statuses that passed their message by, keeps the templates fresh, and lets go of old notices.
 func (a *App) housekeep(ctx context.Context) error {
 	syncAt := time.Now()
 	for ctx.Err() == nil {
@@ -224,6 +229,9 @@ func (a *App) housekeep(ctx context.Context) error {
 			syncAt = now.Add(syncEvery)
 			if _, err := a.SyncTemplates(ctx); err != nil && ctx.Err() == nil {
 				a.Log.Error("templates cannot be synced", "error", err)
+			}
+			if _, err := a.Store.ForgetNotices(ctx, keepNotices); err != nil && ctx.Err() == nil {
+				a.Log.Error("old notices cannot be let go", "error", err)
 			}
 		}
 		sender.Sleep(ctx, tidyEvery)

@@ -15,6 +15,8 @@ const (
 	StateDirUnusable    Code = "state_dir_unusable"
 	ServiceFailed       Code = "service_failed"
 	NoTestPhones        Code = "no_test_phones"
+	NotifyMissing       Code = "notify_missing"
+	NotifyFailed        Code = "notify_failed"
 	NoSuchRun           Code = "no_such_run"
 	WrongRunState       Code = "wrong_run_state"
 	NumberNotConfigured Code = "number_not_configured"
@@ -115,8 +117,18 @@ func running() []Entry {
 			Means: "`run --test` sends to `test_phones` alone, and the configuration has none.",
 			Do:    "Add your own number: `test_phones: [\"+393471234567\"]`.",
 		},
+		{
+			Code: NotifyMissing, Title: "Nobody is told",
+			Means: "`notify test` posts to `notify.url`, and the configuration has no `notify`.",
+			Do:    "Write `notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}`; docs/NOTIFY.md says what is posted.",
+		},
 	})
 	failed := in(AreaRunning, 1, []Entry{
+		{
+			Code: NotifyFailed, Title: "The receiver did not take the test",
+			Means: "`notify.url` did not answer, or with something else than 2xx. Notices wait in the database until it does, for three days.",
+			Do:    "Look at the receiver's log for the answer that was named; 401 and 403 mostly mean another secret. Then `permesso notify test` again.",
+		},
 		{
 			Code: AddressInUse, Title: "Another program listens on the address",
 			Means: "An address can have one listener. Often it is another `permesso serve`.",

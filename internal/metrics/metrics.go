@@ -25,6 +25,9 @@ type Metrics struct {
 	hookTime prometheus.Histogram
 	config   prometheus.Gauge
 	breakers *prometheus.GaugeVec
+
+	noticesPending prometheus.Gauge
+	noticesFailed  prometheus.Counter
 }
 
 // New makes a registry of its own; nothing is global.
@@ -47,7 +50,9 @@ func New() *Metrics {
 	m.breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "permesso_breaker_open",
 		Help: "Breakers that hold sending back now, by kind; 0 is as it should be."}, []string{"kind"})
 	m.Breakers(nil)
-	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config, m.breakers,
+	m.noticesPending = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_notices_pending", Help: "Notices that wait to be delivered to notify.url."})
+	m.noticesFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "permesso_notices_failed_total", Help: "Notices that this process gave up: nobody was told."})
+	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config, m.breakers, m.noticesPending, m.noticesFailed,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -104,3 +109,9 @@ func (m *Metrics) Webhook(status int, took time.Duration) {
 	m.webhooks.WithLabelValues(strconv.Itoa(status)).Inc()
 	m.hookTime.Observe(took.Seconds())
 }
+
+// NoticesPending says how many notices wait to be delivered.
+func (m *Metrics) NoticesPending(n int) { m.noticesPending.Set(float64(n)) }
+
+// NoticeFailed counts a notice that is given up.
+func (m *Metrics) NoticeFailed() { m.noticesFailed.Inc() }

@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -120,7 +121,16 @@ func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.R
 			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
 			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
 			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval))
-		return err
+		if err != nil || !created {
+			return err
+		}
+		switch run.State {
+		case scheduler.Missed:
+			return runNotice(ctx, tx, now, report.NoticeRunMissed, run.ID, "is missed", run.Why, "")
+		case scheduler.Waiting:
+			return runNotice(ctx, tx, now, report.NoticeRunWaiting, run.ID, "waits for approval", run.Why, "")
+		}
+		return nil
 	})
 	if err != nil {
 		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
@@ -214,6 +224,11 @@ func (e *StateError) ErrorCode() errcode.Code { return errcode.WrongRunState }
 // MoveRun moves a run to a state, with the reason why. From a state that does not lead there it returns ErrState.
 // Cancelling closes every delivery that still waits.
 func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, why string) error {
+	return s.MoveRunBy(ctx, id, to, why, "")
+}
+
+// MoveRunBy is MoveRun by somebody's hand, whom operators are told with it.
+func (s *Store) MoveRunBy(ctx context.Context, id string, to scheduler.RunState, why, by string) error {
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -224,7 +239,8 @@ func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, w
 				return err
 			}
 		}
-		return moveRun(ctx, tx, now, id, to, why)
+		_, err = moveRunBy(ctx, tx, now, id, to, why, by)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
@@ -233,16 +249,22 @@ func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, w
 }
 
 func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to scheduler.RunState, why string) error {
+	_, err := moveRunBy(ctx, tx, now, id, to, why, "")
+	return err
+}
+
+// moveRunBy reports whether the run moved: one that stands there already does not.
+func moveRunBy(ctx context.Context, tx *sqlx.Tx, now instant, id string, to scheduler.RunState, why, by string) (moved bool, err error) {
 	var row struct {
 		State   scheduler.RunState `db:"state"`
 		Planned sql.NullInt64      `db:"planned_at"`
 	}
-	err := tx.GetContext(ctx, &row, "SELECT state, planned_at FROM runs WHERE run_id = $1", id)
+	err = tx.GetContext(ctx, &row, "SELECT state, planned_at FROM runs WHERE run_id = $1", id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoRun
+		return false, ErrNoRun
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if to == scheduler.Running && !row.Planned.Valid {
 		to = scheduler.Planning // it goes on where its planning stopped
@@ -250,29 +272,32 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 	if row.State == to {
 		// What a person pauses no breaker resumes.
 		_, err := tx.ExecContext(ctx, "UPDATE runs SET paused_by = '', why = $2 WHERE run_id = $1 AND state = 'paused' AND paused_by <> ''", id, why)
-		return err
+		return false, err
 	}
 	if !row.State.CanBecome(to) {
-		return &StateError{fmt.Sprintf("it is %s and cannot %s", row.State, goes(to))}
+		return false, &StateError{fmt.Sprintf("it is %s and cannot %s", row.State, goes(to))}
 	}
 	var finished any
 	if !to.Open() {
 		finished = now
 	}
-	moved, err := changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4, paused_by = '' WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
+	moved, err = changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4, paused_by = '' WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !moved {
-		return &StateError{"it changed a moment ago: look again"}
+		return false, &StateError{"it changed a moment ago: look again"}
 	}
-	if to == scheduler.RunCancelled {
+	switch to {
+	case scheduler.RunCancelled:
 		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = 'cancelled', reason = 'run_cancelled', changed_at = $2 WHERE run_id = $1 AND state = 'queued'", id, now); err != nil {
-			return err
+			return true, err
 		}
-		return dropCampaignBreakers(ctx, tx, now)
+		err = dropCampaignBreakers(ctx, tx, now)
+	case scheduler.Paused:
+		err = runNotice(ctx, tx, now, report.NoticeRunPaused, id, "is paused", why, by)
 	}
-	return nil
+	return true, err
 }
 
 // goes names the way into a state, as an operator would.
@@ -378,7 +403,21 @@ func (s *Store) Finish(ctx context.Context, runID string) (done bool, nextDue ti
 // Halt stops everything, in every process, until Unhalt; it survives restarts. Halted again, the first time and the last
 // reason hold. It returns how many runs it holds.
 func (s *Store) Halt(ctx context.Context, why string) (int, error) {
-	if _, err := s.write.ExecContext(ctx, "UPDATE instance SET halted_at = COALESCE(halted_at, $1), halted_why = $2", at(time.Now()), why); err != nil {
+	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		halted, err := changed(tx.ExecContext(ctx, "UPDATE instance SET halted_at = $1, halted_why = $2 WHERE halted_at IS NULL", now, why))
+		if err == nil && !halted {
+			_, err = tx.ExecContext(ctx, "UPDATE instance SET halted_why = $1", why)
+		}
+		if err != nil || !halted {
+			return err
+		}
+		return notice(ctx, tx, now, report.NoticeHalted, report.NoticeData{Sentence: sentence("All sending is halted", why), Reason: why})
+	})
+	if err != nil {
 		return 0, fmt.Errorf("halting: %w", err)
 	}
 	open, err := s.OpenRuns(ctx, "")
@@ -386,8 +425,17 @@ func (s *Store) Halt(ctx context.Context, why string) (int, error) {
 }
 
 // Unhalt takes a halt back; it reports whether there was one.
-func (s *Store) Unhalt(ctx context.Context) (bool, error) {
-	was, err := changed(s.write.ExecContext(ctx, "UPDATE instance SET halted_at = NULL, halted_why = NULL WHERE halted_at IS NOT NULL"))
+func (s *Store) Unhalt(ctx context.Context) (was bool, err error) {
+	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if was, err = changed(tx.ExecContext(ctx, "UPDATE instance SET halted_at = NULL, halted_why = NULL WHERE halted_at IS NOT NULL")); err != nil || !was {
+			return err
+		}
+		return notice(ctx, tx, now, report.NoticeResumed, report.NoticeData{Sentence: "The halt is taken back: sending goes on."})
+	})
 	if err != nil {
 		return false, fmt.Errorf("resuming: %w", err)
 	}
