@@ -123,6 +123,7 @@ func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.R
 	if err != nil {
 		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
 	}
+	s.deeds.Add(1)
 	return run, created, nil
 }
 
@@ -274,10 +275,10 @@ func goes(to scheduler.RunState) string {
 	return "become " + string(to)
 }
 
-// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted.
+// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted or in quarantine.
 func (s *Store) Active(ctx context.Context, numberID string) ([]sender.Run, error) {
 	runs, err := s.selectRuns(ctx, `WHERE state IN ('planning', 'running') AND number_id = $1
-		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
+		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL OR i.quarantined_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
 	if err != nil {
 		return nil, err
 	}
