@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -34,6 +35,7 @@ type App struct {
 
 	metrics *metrics.Metrics
 	holder  string
+	home    *home
 
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live
@@ -70,6 +72,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 		return nil, err
 	}
 	a.Store, a.Graph = db, client
+	a.home = newHome(cfg.StateDir, db.Instance())
+	db.Attach("none", math.MaxInt64) // nothing leaves before Enter
 	db.ShareLocations(cfg.Rules.Locations)
 	cfg.Rules.Lots = db.Lots()
 	return a, nil

@@ -22,8 +22,12 @@ func (s *Store) nextChange(ctx context.Context, tx *sqlx.Tx) (int64, error) {
 	if err := tx.GetContext(ctx, &n, "UPDATE stop_changes SET last = last + 1 RETURNING last"); err != nil {
 		return 0, fmt.Errorf("numbering a change of stops: %w", err)
 	}
+	s.stops.Add(1)
 	return n, nil
 }
+
+// StopsChanged tells how often this process may have changed stops.
+func (s *Store) StopsChanged() int64 { return s.stops.Load() }
 
 // LastStopChange returns the number of the latest change of stops; 0 when there was none.
 func (s *Store) LastStopChange(ctx context.Context) (int64, error) {

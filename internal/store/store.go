@@ -35,6 +35,7 @@ type Store struct {
 	locations *policy.Locations
 	growth    growth
 	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
+	stops     atomic.Int64         // how often this process may have changed stops
 	deeds     atomic.Int64         // what was done that a restored database would not know
 }
 
