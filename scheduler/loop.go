@@ -7,8 +7,6 @@ import (
 	"log/slog"
 	"strings"
 	"time"
-
-	"github.com/permesso/permesso/internal/errcode"
 )
 
 // Mark is how far a campaign's schedule has been judged: every slot up to Since has its run, started or missed.
@@ -201,64 +199,6 @@ func (s *Scheduler) edited(ctx context.Context, c Campaign, mark, fresh Mark) er
 	_, err = s.Slots.MoveMark(ctx, c.ID, mark, fresh)
 	return err
 }
-
-// Skip records the slots up to a time that have no run and that nobody judged as missed, and has every schedule begin after
-// it. It returns how many slots these were; runs that there are stay as they are.
-func (s *Scheduler) Skip(ctx context.Context, until time.Time, why string) (missed int, err error) {
-	marks, err := s.Slots.Marks(ctx)
-	if err != nil {
-		return 0, err
-	}
-	for _, c := range s.Campaigns() {
-		if c.Schedule == nil {
-			continue
-		}
-		n, err := s.skip(ctx, c, marks[c.ID], until, why)
-		if missed += n; err != nil {
-			return missed, fmt.Errorf("campaign %s: %w", c.ID, err)
-		}
-	}
-	return missed, nil
-}
-
-func (s *Scheduler) skip(ctx context.Context, c Campaign, mark Mark, until time.Time, why string) (missed int, err error) {
-	end := Mark{Spec: c.Schedule.spec(), Since: until}
-	if mark != (Mark{}) && mark.Since.Before(until) {
-		then := c
-		if mark.Spec != end.Spec {
-			former, err := parseSpec(mark.Spec)
-			if err != nil {
-				return 0, err
-			}
-			then.Schedule = &former
-		}
-		due, err := Due(then, mark.Since, until)
-		if err != nil {
-			return 0, err
-		}
-		for _, slot := range due {
-			var moved bool
-			if mark, moved, err = s.settle(ctx, c, mark, slot, why); err != nil {
-				return missed, err
-			}
-			if !moved {
-				return missed, errMarkMoved
-			}
-			missed++
-		}
-	}
-	if mark == end || mark.Since.After(until) {
-		return missed, nil
-	}
-	moved, err := s.Slots.MoveMark(ctx, c.ID, mark, end)
-	if err == nil && !moved {
-		err = errMarkMoved
-	}
-	return missed, err
-}
-
-// errMarkMoved says that another process judges slots that are to be skipped.
-var errMarkMoved = errcode.With(errors.New("another process judged its slots meanwhile: try again"), errcode.DatabaseBusy)
 
 // settle makes the slot's run, started or missed, and then moves the mark on to it. After a crash between the two the slot
 // is judged again, and has its run already.

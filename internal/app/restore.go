@@ -118,7 +118,7 @@ func (a *App) AfterRestore(ctx context.Context, actor string) (done Restored, er
 	if file.Judged.After(until) {
 		until = file.Judged
 	}
-	if done.Slots, err = a.scheduler().Skip(ctx, until, whyMissed); err != nil {
+	if done.Slots, err = a.scheduler().Skip(ctx, now, until, whyMissed); err != nil {
 		return done, err
 	}
 	return done, a.accept(ctx, actor, store.Behind, store.Moved, store.Orphans)
