@@ -31,6 +31,8 @@ const (
 	tendEvery = time.Second
 	// placeEvery is how often the server is asked where the database is.
 	placeEvery = 30 * time.Second
+	// sayEvery is how often a failure that lasts is logged.
+	sayEvery = time.Minute
 	// replayChunk is how many stops of the journal are brought back in one transaction.
 	replayChunk = 1000
 )
@@ -50,6 +52,7 @@ type home struct {
 
 	quarantine atomic.Pointer[store.Quarantine]
 	unkept     atomic.Bool // the journal could not be written; it is said once
+	stale      atomic.Bool // what was done could not be noted in state_dir; likewise
 }
 
 func newHome(stateDir, instance string) *home {
@@ -263,10 +266,12 @@ func (a *App) note(ctx context.Context) error {
 // tend keeps state_dir up with the database, and notices a quarantine and its end, until ctx is done. moved is called at each of these.
 func (a *App) tend(moved func()) func(context.Context) error {
 	return func(ctx context.Context) error {
+		var said time.Time
 		for sender.Sleep(ctx, tendEvery) {
 			before := a.Quarantine()
-			if err := a.tendOnce(ctx); err != nil && ctx.Err() == nil {
-				a.Log.Error("state_dir and the database cannot be compared", "error", err)
+			if err := a.tendOnce(ctx); err != nil && ctx.Err() == nil && time.Since(said) > sayEvery {
+				a.Log.Error("state_dir and the database cannot be kept in step; it is tried again every second", "error", err)
+				said = time.Now()
 			}
 			if (before == nil) != (a.Quarantine() == nil) {
 				moved()
@@ -289,13 +294,13 @@ func (a *App) tendOnce(ctx context.Context) error {
 	if err := a.look(ctx); err != nil {
 		return err
 	}
-	if a.Quarantine() == nil && a.Store.Deeds() != h.deeds {
-		if err := a.note(ctx); err != nil {
-			return err
-		}
-	}
 	a.journalStops(ctx)
-	return nil
+	if a.Quarantine() != nil || a.Store.Deeds() == h.deeds {
+		return nil
+	}
+	err := a.note(ctx)
+	h.stale.Store(err != nil)
+	return err
 }
 
 // journalStops appends to the journal what changed in stops. A stop is in force in the database already: when the journal cannot be
@@ -380,6 +385,9 @@ func (a *App) warning() string {
 	}
 	if a.home.unkept.Load() {
 		return "The suppression journal in state_dir cannot be written: stops hold, and a restored backup would not know them."
+	}
+	if a.home.stale.Load() {
+		return "The instance file in state_dir cannot be written: a restored backup might not be noticed."
 	}
 	return ""
 }

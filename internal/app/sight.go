@@ -28,6 +28,9 @@ type verdict struct {
 
 // judge decides whether this is the database that state_dir remembers, or a later state of it. Doubt means no.
 func (s sight) judge() verdict {
+	if s.file.Instance == "" {
+		return verdict{Quarantine: store.Quarantine{Kind: newHere, Why: fmt.Sprintf("state_dir %s has no instance file any more: it was lost while the program ran", s.dir)}}
+	}
 	if s.file.Instance != s.instance {
 		return verdict{Quarantine: store.Quarantine{Kind: otherDatabase, Why: fmt.Sprintf("state_dir %s belongs to installation %s, and the database is installation %s", s.dir, s.file.Instance, s.instance)}}
 	}

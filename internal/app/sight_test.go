@@ -22,6 +22,7 @@ func TestJudge(t *testing.T) {
 	}{
 		{"both are new", sight{file: file(0), through: -1}, "", true, false, false},
 		{"the database is new, the folder is not", sight{file: statedir.Instance{Instance: "old", Home: "h", Seq: 4}, through: 9}, otherDatabase, false, false, false},
+		{"the folder was lost under way", sight{through: -1, db: store.Installation{Homes: 1}}, newHere, false, false, false},
 		{"as it was left", sight{file: file(4), through: 2, db: store.Installation{Homes: 1, Known: true, Seq: 4, StopChanges: 2}}, "", false, false, false},
 		{"the file was not written any more", sight{file: file(4), through: 2, db: store.Installation{Homes: 1, Known: true, Seq: 5, StopChanges: 7}}, "", false, false, false},
 		{"an older copy", sight{file: file(4), through: 2, db: store.Installation{Homes: 1, Known: true, Seq: 3, StopChanges: 2}}, store.Behind, false, true, true},
