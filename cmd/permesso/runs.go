@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,6 +88,9 @@ func (s *session) runsListVerb() *cobra.Command {
 					return err // a campaign that was configured once still has runs to show
 				}
 			}
+			if err := s.tellQuarantine(ctx, a); err != nil {
+				return err
+			}
 			if err := s.tellRuns(a, runs); err != nil {
 				return err
 			}
@@ -113,6 +117,18 @@ func checkLimit(limit int) error {
 		return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
 	}
 	return nil
+}
+
+// tellQuarantine says above a list that nothing is sent, and why; programs ask `resume` or /metrics.
+func (s *session) tellQuarantine(ctx context.Context, a *app.App) error {
+	if s.json {
+		return nil
+	}
+	q, err := a.LookOnly(ctx)
+	if err != nil || q == nil {
+		return err
+	}
+	return errors.Join(s.print("%s", app.SayQuarantine(*q)), s.print(""))
 }
 
 func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
@@ -301,6 +317,9 @@ func (s *session) runsResumeVerb() *cobra.Command {
 			"carried on here, as `run` does.",
 	}, func(cmd *cobra.Command, args []string) error {
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			if err := a.Admit(ctx); err != nil {
+				return err
+			}
 			run, err := a.Store.Run(ctx, args[0])
 			if err != nil {
 				return err

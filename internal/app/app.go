@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -40,6 +41,7 @@ type App struct {
 	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	// listenedAt is when a run in the foreground began to listen; zero when another process does.
 	listenedAt time.Time
+	home       *home
 
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live
@@ -76,6 +78,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 		return nil, err
 	}
 	a.Store, a.Graph = db, client
+	a.home = newHome(cfg.StateDir, db.Instance())
+	db.Attach("none", math.MaxInt64) // nothing leaves before Enter
 	db.ShareLocations(cfg.Rules.Locations)
 	cfg.Rules.Lots = db.Lots()
 	return a, nil

@@ -121,6 +121,9 @@ func (a *App) campaignIDs() string {
 
 // CreateRun makes a run by hand: templates fresh from Meta, checked before anything else; everybody counted; then the run stored, in planning.
 func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (scheduler.Run, error) {
+	if err := a.Admit(ctx); err != nil {
+		return scheduler.Run{}, err
+	}
 	halted, why, err := a.Store.Halted(ctx)
 	if err != nil {
 		return scheduler.Run{}, err
@@ -192,6 +195,9 @@ const (
 // and are taken by nobody now. The error is nil when the run is done, ErrIncomplete with the reason when it was paused,
 // cancelled, interrupted, or waits for more than two minutes. When ctx ends the run is paused.
 func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progress)) (listened bool, err error) {
+	if err := a.Admit(ctx); err != nil {
+		return false, err
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
 	var parts, ears group
@@ -236,6 +242,7 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	if number < 0 {
 		return listened, errcode.With(fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID), errcode.NumberNotConfigured)
 	}
+	ears.start(listening, stop, part{"state folder", a.tend(func() {})})
 	parts.start(work, stop, part{"planner", a.planner().Run})
 	parts.start(work, stop, part{"sender", a.sender(a.config().Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
@@ -294,6 +301,9 @@ func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) e
 		}
 		if over, err := a.verdict(p, time.Now()); over {
 			return err
+		}
+		if q := a.Quarantine(); q != nil {
+			return fmt.Errorf("%w: %w", ErrIncomplete, refusal(*q))
 		}
 		halted, why, err := a.Store.Halted(ctx)
 		if err == nil && !halted.IsZero() {

@@ -28,7 +28,7 @@ var (
 		{name: "business", says: "Who sends the messages.", required: true, form: mapping(&businessKeys)},
 		{name: "database", says: "Where everything is kept: sqlite:PATH, or postgres://user@host:5432/name?sslmode=verify-full.",
 			form: databaseForm(), fallback: defaultDatabase},
-		{name: "state_dir", says: "The folder of the instance file, outside the database.", form: textForm(), fallback: defaultStateDir},
+		{name: "state_dir", says: "The folder of the instance file and the suppression journal, outside the database.", form: textForm(), fallback: defaultStateDir},
 		{name: "public_url", says: "Where /webhook and /p/ are reached from outside, behind TLS.", form: webAddressForm()},
 		{name: "listen", says: "The addresses that the service listens on.", form: mapping(&listenKeys)},
 		{name: "graph", says: "As whom WhatsApp's Cloud API is called.", required: true, form: mapping(&graphKeys)},

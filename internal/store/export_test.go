@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -38,3 +39,6 @@ func ExplainGateSends(ctx context.Context, s *Store, people []policy.PersonID, s
 
 // Silence is the statement by which Silent looks for messages without a status.
 const Silence = silence
+
+// HashOf is the key of a phone number's stops, also of one that nobody has.
+func HashOf(s *Store, number phone.Number) [16]byte { return key16(s.phoneIdentifier(number).hash) }

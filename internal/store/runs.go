@@ -135,6 +135,7 @@ func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.R
 	if err != nil {
 		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
 	}
+	s.deeds.Add(1)
 	return run, created, nil
 }
 
@@ -311,7 +312,8 @@ func goes(to scheduler.RunState) string {
 	return "become " + string(to)
 }
 
-// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted.
+// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted or in
+// quarantine.
 // Those that an open breaker stops pause.
 func (s *Store) Active(ctx context.Context, numberID string) ([]sender.Run, error) {
 	for {
@@ -336,7 +338,7 @@ func (s *Store) active(ctx context.Context, numberID string) ([]sender.Run, []se
 	}
 	err := s.read.SelectContext(ctx, &rows, "SELECT "+runColumns+`, (SELECT count(*) FROM breakers b WHERE b.closed_at IS NULL) AS breakers
 		FROM runs WHERE state IN ('planning', 'running') AND number_id = $1
-		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
+		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL OR i.quarantined_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading runs: %w", err)
 	}

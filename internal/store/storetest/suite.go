@@ -85,6 +85,12 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"an undone import in a run", testUndoInARun},
 		{"which imports are undone", testUndoRefusals},
 		{"an import, and its undoing, cut off", testUndoCutOff},
+		{"changes of stops are numbered", testStopChanges},
+		{"changes of stops under concurrency", testStopChangesRaces},
+		{"stops are restored", testRestoreStops},
+		{"homes", testHomes},
+		{"quarantine", testQuarantine},
+		{"messages that nobody sent", testOrphans},
 		{"an undone import against consents and stops", testUndoRaces},
 	} {
 		t.Run(group.name, func(t *testing.T) {
