@@ -204,14 +204,20 @@ func (a *App) supervise(ctx context.Context, roles []Role) error {
 
 const (
 	tidyEvery = 5 * time.Second
+	// proveEvery is how often it is asked which silence proves something; that takes a day to come about.
+	proveEvery = 10 * time.Minute
 	// syncEvery keeps far below Meta's 200 management calls an hour (Meta, "About the platform", read 2026-03-12).
 	syncEvery = 10 * time.Minute
 )
 
-// housekeep applies statuses that passed their message by, and keeps the templates fresh.
+// housekeep applies statuses that passed their message by, keeps the templates fresh, and says which silence proves something.
 func (a *App) housekeep(ctx context.Context) error {
-	syncAt := time.Now()
+	syncAt, proveAt := time.Now(), time.Now()
 	for ctx.Err() == nil {
+		if now := time.Now(); !now.Before(proveAt) {
+			proveAt = now.Add(proveEvery)
+			a.markUnproven(ctx)
+		}
 		if err := a.Store.ReplayEarly(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("early statuses cannot be applied", "error", err)
 		}
@@ -228,6 +234,16 @@ func (a *App) housekeep(ctx context.Context) error {
 		sender.Sleep(ctx, tidyEvery)
 	}
 	return nil
+}
+
+func (a *App) markUnproven(ctx context.Context) {
+	n, err := a.Store.MarkUnproven(ctx, sender.SilentFor)
+	if err != nil && ctx.Err() == nil {
+		a.Log.Error("it cannot be told which lost messages are unproven", "error", err)
+	}
+	if n > 0 {
+		a.Log.Warn("messages whose answer was lost are unproven: WhatsApp has said nothing of them, and nearly all that was sent with them was heard of", "count", n)
+	}
 }
 
 // group runs parts and collects their errors; the first failure stops everything.

@@ -32,6 +32,8 @@ const (
 	PersonsOwnStop      Code = "persons_own_stop"
 	NoReasonGiven       Code = "no_reason_given"
 	Undated             Code = "undated"
+	TooManyToResend     Code = "too_many_to_resend"
+	ResendUnconfirmed   Code = "resend_unconfirmed"
 )
 
 func running() []Entry {
@@ -97,6 +99,16 @@ func running() []Entry {
 			Code: NotApproved, Title: "The run was not approved",
 			Means: "The question was answered with something other than yes. The run waits on.",
 			Do:    "Ask again with `permesso runs approve RUN`, or end the run with `permesso runs cancel RUN`.",
+		},
+		{
+			Code: TooManyToResend, Title: "Too many unproven messages for one person",
+			Means: "More people than `approvals.above` would get their message again, and a second person cannot approve that yet.",
+			Do:    "Look first at why so many answers were lost. A new run of the campaign can be approved: `permesso run CAMPAIGN`.",
+		},
+		{
+			Code: ResendUnconfirmed, Title: "Nobody said yes to sending again",
+			Means: "An unproven message may have arrived all the same, and who got it would get it twice.",
+			Do:    "Repeat the command with `--yes` if that is worth it; or leave them: who is written to next hears of it anyway.",
 		},
 		{
 			Code: RunWaits, Title: "What is left of the run waits for a time",

@@ -51,6 +51,7 @@ type change struct {
 	wamid                                   string
 	known                                   bool // its message id is on record
 	accepted, sent, delivered, read, failed instant
+	heard                                   instant // when its first status came, by our clock
 	err                                     *sender.Error
 	pricing                                 *sender.Pricing
 }
@@ -158,6 +159,9 @@ func (c *change) hear(h heard) {
 		// Only what was accepted is reported later; a refusal at once was not.
 		c.accepted = earliest(c.accepted, h.heardAt)
 	}
+	if h.status != nil {
+		c.heard = earliest(c.heard, h.heardAt)
+	}
 	switch h.state {
 	case sender.Sent:
 		c.sent = earliest(c.sent, h.at)
@@ -227,7 +231,7 @@ func (c *change) addStatus(b *batch) {
 		b.null().null().null()
 	}
 	if c.pricing == nil {
-		b.null().null().null()
+		b.null().null().null().when(c.heard)
 		return
 	}
 	switch billable := c.pricing.Billable; {
@@ -238,7 +242,7 @@ func (c *change) addStatus(b *batch) {
 	default:
 		b.num(0)
 	}
-	b.strOrNull(c.pricing.Category).strOrNull(c.pricing.Model)
+	b.strOrNull(c.pricing.Category).strOrNull(c.pricing.Model).when(c.heard)
 }
 
 // cooldown is how long Meta asks to leave a person alone after 131049 (Meta, "Per-user marketing template message limits", read 2026-09-11).

@@ -85,10 +85,15 @@ func (s *Store) Settle(ctx context.Context, numberID string, age time.Duration) 
 		if err != nil {
 			return err
 		}
-		done, err := tx.ExecContext(ctx, `UPDATE deliveries SET state = 'unknown', changed_at = $3 WHERE state = 'sending' AND sending_at <= $2
-			AND run_id IN (SELECT r.run_id FROM runs r WHERE r.number_id = $1
-			AND (r.state IN ('planning', 'running', 'paused') OR r.state = 'cancelled' AND r.finished_at > $4))`,
-			numberID, now-instant(age.Microseconds()), now, now-instant(settleCancelled.Microseconds()))
+		const left = ` WHERE state = 'sending' AND sending_at <= $1 AND run_id IN (SELECT r.run_id FROM runs r WHERE r.number_id = $2
+			AND (r.state IN ('planning', 'running', 'paused') OR r.state = 'cancelled' AND r.finished_at > $3))`
+		args := []any{now - instant(age.Microseconds()), numberID, now - instant(settleCancelled.Microseconds())}
+		// Before they move: what is noted here and did not move is let go of when its silence is looked at.
+		if _, err := tx.ExecContext(ctx, "INSERT INTO unsettled (attempt_id, run_id, person_id) SELECT attempt_id, run_id, person_id FROM deliveries"+left+
+			" AND attempt_id IS NOT NULL ON CONFLICT (attempt_id) DO NOTHING", args...); err != nil {
+			return err
+		}
+		done, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = 'unknown', changed_at = $4"+left, append(args, now)...)
 		if err != nil {
 			return err
 		}

@@ -62,6 +62,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"halt", testHalt},
 		{"leases", testLeases},
 		{"settle", testSettle},
+		{"silence", testUnproven},
+		{"unproven messages sent again", testResend},
 		{"marks", testMarks},
 		{"former runs", testFormer},
 		{"queued rows in order", testQueued},

@@ -1,0 +1,19 @@
+-- +goose Up
+-- When Meta's first status of a message was stored, by our clock: a status may tell of a time long before.
+ALTER TABLE deliveries ADD COLUMN heard_at BIGINT;
+-- The run whose unproven messages this run sends again; '' in every other.
+ALTER TABLE runs ADD COLUMN resends TEXT NOT NULL DEFAULT '';
+
+-- Attempts whose answer was lost, until Meta's word or its proven silence settles them. Their ids begin with their time.
+CREATE TABLE unsettled (
+    attempt_id BYTEA NOT NULL PRIMARY KEY,
+    run_id     TEXT  NOT NULL,
+    person_id  BYTEA NOT NULL
+);
+INSERT INTO unsettled (attempt_id, run_id, person_id)
+    SELECT attempt_id, run_id, person_id FROM deliveries WHERE state = 'unknown' AND attempt_id IS NOT NULL;
+
+-- +goose Down
+DROP TABLE unsettled;
+ALTER TABLE runs DROP COLUMN resends;
+ALTER TABLE deliveries DROP COLUMN heard_at;
