@@ -91,6 +91,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso report --limit":        {"report", "report --limit 1", ""},
 	"permesso runs resume --reason":  {"", "", ""}, // TestResumeKeepsTheReason
 	"permesso runs resume --detach":  {"", "", ""}, // TestOperatorsHands
+	"permesso runs resend *":         {"", "", ""}, // TestResend
 	"permesso log --follow":          {"", "", ""}, // TestFollowTheLog
 	"permesso demo *":                {"", "", ""}, // the demo's own tests
 	"permesso serve --only":          {"", "", ""}, // TestStopsAndWhoMayLiftThem, TestOneServeToAFile
