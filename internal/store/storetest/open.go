@@ -28,6 +28,12 @@ const (
 func Databases(t *testing.T, f func(t *testing.T, target string)) {
 	t.Helper()
 	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "permesso.db")) })
+	Postgres(t, f)
+}
+
+// Postgres is Databases for what SQLite has no part in.
+func Postgres(t *testing.T, f func(t *testing.T, target string)) {
+	t.Helper()
 	server := os.Getenv(envPostgres)
 	switch {
 	case server != "":
