@@ -9,7 +9,7 @@ CREATE TABLE unsettled (
     attempt_id BLOB NOT NULL PRIMARY KEY,
     run_id     TEXT NOT NULL,
     person_id  BLOB NOT NULL
-);
+) STRICT, WITHOUT ROWID;
 INSERT INTO unsettled (attempt_id, run_id, person_id)
     SELECT attempt_id, run_id, person_id FROM deliveries WHERE state = 'unknown' AND attempt_id IS NOT NULL;
 
