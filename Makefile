@@ -3,7 +3,7 @@
 FUZZTIME ?= 20s
 
 .DEFAULT_GOAL := help
-.PHONY: help build test bench lint fuzz fmt clean
+.PHONY: help build test bench soak mutants lint fuzz fmt clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,10 +16,18 @@ test: ## everything, on SQLite and on a PostgreSQL of its own; installs what is 
 	@.ci/lint
 	@.ci/with-postgres .ci/test
 
-bench: ## the whole path against a bare HTTP client, on both databases; check of 500 campaigns
+bench: ## the whole path against a bare HTTP client, imports and plans of a million, on both databases; check of 500 campaigns
 	@.ci/install postgresql
 	@.ci/with-postgres go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./internal/bench/...
 	@go test -run '^$$' -bench Check500 -benchtime 5x ./cmd/permesso
+
+soak: ## the proof at length: every scenario with ten seeds, on both databases; hours
+	@.ci/install postgresql
+	@PERMESSO_SOAK=1 .ci/with-postgres go test -v -timeout 8h -run '^TestScenarios$$' ./internal/proof
+
+mutants: ## the program with each of many deliberate bugs: the proof must find them all
+	@.ci/install postgresql
+	@.ci/with-postgres go run ./internal/proof/mutants
 
 lint: ## gofmt, go vet, staticcheck, govulncheck, and golangci-lint where it is installed
 	@.ci/lint

@@ -100,6 +100,16 @@ func Decide(rules Rules, facts Facts) Decision {
 	return Decision{Verdict: Deny, Reason: first.Reason, Rule: first.Rule}
 }
 
+// DecideWithin judges a message that may leave at any moment from facts.Now until so long after it, the end included: it is
+// allowed when Decide allows it at both ends. A moment is all that a window's last second has left at its gate.
+func DecideWithin(rules Rules, facts Facts, span time.Duration) Decision {
+	if now := Decide(rules, facts); now.Verdict != Allow {
+		return now
+	}
+	facts.Now = facts.Now.Add(span)
+	return Decide(rules, facts)
+}
+
 // question is one person's case: the rules, the facts and what several rules need of both.
 type question struct {
 	rules *Rules

@@ -124,3 +124,23 @@ func TestAPersonsWindowIsTheFirstThatEndsAfterTheFireTime(t *testing.T) {
 		}
 	}
 }
+
+// A message that may leave within a second is judged at both ends of it, and the first end that refuses decides.
+func TestDecideWithin(t *testing.T) {
+	for _, tt := range []struct {
+		now  string
+		want policy.Decision
+	}{
+		{"2026-12-04T17:59:59+01:00", policy.Decision{Verdict: policy.Defer, Reason: policy.OutsideWindow, Rule: "window", Until: at("2026-12-04T17:00:00Z")}},
+		{"2026-12-04T18:00:00+01:00", policy.Decision{Verdict: policy.Allow}},
+		{"2026-12-04T19:59:58.999+01:00", policy.Decision{Verdict: policy.Allow}},
+		{"2026-12-04T19:59:59+01:00", policy.Decision{Verdict: policy.Deny, Reason: policy.OutsideWindow, Rule: "window"}},
+		{"2026-12-04T20:00:00+01:00", policy.Decision{Verdict: policy.Deny, Reason: policy.OutsideWindow, Rule: "window"}},
+	} {
+		rules, facts := allowed()
+		rules.Caps, facts.Now = nil, at(tt.now)
+		if got := policy.DecideWithin(rules, facts, time.Second); got != tt.want {
+			t.Errorf("at %s: %+v, want %+v", tt.now, got, tt.want)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 
 	"golang.org/x/text/language"
 	expr "google.golang.org/genproto/googleapis/api/expr/v1alpha1"
+
+	"github.com/permesso/permesso/internal/spelling"
 )
 
 var filterFields = []Field{
@@ -73,7 +75,7 @@ func (r *audienceReader) suggestField(path []string) string {
 		known = append(known, string(field))
 	}
 	if len(path) == 1 {
-		if near := nearest(path[0], keysOf(r.types)); near != "" {
+		if near := spelling.Nearest(path[0], keysOf(r.types)); near != "" {
 			return "; did you mean attributes." + near + "?"
 		}
 	}
@@ -215,7 +217,7 @@ func (r *audienceReader) numberForText(t Test, v filterValue) *filterFailure {
 		return r.failAt(v.at, "%s is text; put the value in quotes", t.Field)
 	}
 	hint := ""
-	if near := nearest(t.Attribute, keysOf(r.types)); near != "" {
+	if near := spelling.Nearest(t.Attribute, keysOf(r.types)); near != "" {
 		hint = fmt.Sprintf(" (or did you mean attributes.%s?)", near)
 	}
 	return r.failAt(v.at, "%s is text, as no other type is declared%s; declare attributes: {%s: number}, or put the value in quotes to compare it as text", named(t), hint, t.Attribute)
@@ -313,46 +315,8 @@ func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 
 // suggest says what a word was probably meant to be, or otherwise.
 func suggest(word string, known []string, otherwise string) string {
-	if near := nearest(word, known); near != "" {
+	if near := spelling.Nearest(word, known); near != "" {
 		return "; did you mean " + near + "?"
 	}
 	return otherwise
-}
-
-// nearest returns the known word that is at most two letters away, or that the word begins; "" when there is none or the word is too short to tell.
-func nearest(word string, known []string) string {
-	best, distance := "", 3
-	for _, k := range known {
-		d := editDistance(strings.ToLower(word), strings.ToLower(k))
-		if len(word) >= 4 && strings.HasPrefix(k, word) {
-			d = min(d, 2)
-		}
-		if d < distance && d < len(word) {
-			best, distance = k, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's, in bytes; long words are taken for far apart.
-func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return max(len(a), len(b))
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-	return row[len(b)]
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -22,6 +23,7 @@ import (
 
 // wire takes every message and notes when it came.
 type wire struct {
+	slow bool // begins as late as it may
 	mu   sync.Mutex
 	came map[string]time.Time
 }
@@ -32,6 +34,9 @@ func (w *wire) Send(_ context.Context, post sender.Post) sender.Result {
 	}
 	if err := json.Unmarshal(post.Body, &body); err != nil {
 		return sender.Result{Fate: sender.NotSent, Cause: err}
+	}
+	if w.slow {
+		time.Sleep(time.Until(post.BeginBy))
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,5 +181,53 @@ func checkPosts(t *testing.T, s *store.Store, run string, came map[string]time.T
 	}
 	if len(came) < len(zoneOf)/2 {
 		t.Errorf("only %d of %d were posted: %v", len(came), len(zoneOf), states)
+	}
+}
+
+// A POST may begin a second after its gate, and that second is inside the window too: nothing leaves after its end, nor
+// into quiet hours, nor when the offer is over.
+func TestNothingBeginsAfterTheEnd(t *testing.T) {
+	rome, err := time.LoadLocation("Europe/Rome")
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := time.Date(2026, 10, 20, 20, 0, 0, 0, rome)
+	for name, rule := range map[string]func(*scheduler.Run){
+		"window": func(r *scheduler.Run) {
+			r.Frozen.Campaign.Window = &policy.Window{From: 18 * 60, To: 20 * 60, In: "recipient"}
+		},
+		"quiet hours": func(r *scheduler.Run) {
+			r.Frozen.Campaign.Window = &policy.Window{From: 18 * 60, To: 22 * 60, In: "recipient"}
+			r.Frozen.Rules.QuietHours = &policy.QuietHours{From: 20 * 60, To: 23 * 60}
+		},
+		"not after": func(r *scheduler.Run) { r.Frozen.Campaign.NotAfter = end },
+	} {
+		t.Run(name, func(t *testing.T) {
+			target := "sqlite:" + t.TempDir() + "/permesso.db"
+			synctest.Test(t, func(t *testing.T) {
+				fire := end.Add(-3300 * time.Millisecond)
+				time.Sleep(time.Until(fire))
+				s := storetest.Open(t, target)
+				zoneOf := travellers(t, s, slices.Repeat([]string{"Europe/Rome"}, 120))
+				run := create(t, s, planned(t, "late", func(r *scheduler.Run) {
+					r.FireAt, r.Occurrence, r.Frozen.Rules.Caps, r.Frozen.Campaign.Window = fire, "late", nil, nil
+					rule(r)
+				}))
+				if err := planner(t, s, "a").Pass(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				line := &wire{came: map[string]time.Time{}, slow: true}
+				sendWhenDue(t, s, run.ID, line)
+				last := time.Time{}
+				for _, at := range line.came {
+					if at.After(last) {
+						last = at
+					}
+				}
+				if !last.Before(end) || last.Before(end.Add(-time.Second)) || len(line.came) == len(zoneOf) {
+					t.Errorf("%d of %d were posted, the last at %s, want some and the last just before %s", len(line.came), len(zoneOf), last, end)
+				}
+			})
+		})
 	}
 }

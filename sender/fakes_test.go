@@ -45,7 +45,10 @@ type house struct {
 	record func(outcomes []sender.Outcome) error
 	answer func(ctx context.Context, n int) sender.Result
 	hold   func() (held, taken bool, err error)
-	bind   func(run sender.Run) (sender.Binding, error)
+	// renewal is what the lease's question meets on its way.
+	renewal func(ctx context.Context) error
+	bind    func(run sender.Run) (sender.Binding, error)
+	away    func() bool // the database answers nothing
 }
 
 type fakeRun struct {
@@ -92,12 +95,14 @@ func newHouse(t *testing.T) *house {
 		gate:   func() error { return nil },
 		record: func([]sender.Outcome) error { return nil },
 		slow:   func() time.Duration { return 0 },
+		away:   func() bool { return false },
 		answer: func(context.Context, int) sender.Result {
 			time.Sleep(80 * time.Millisecond)
 			return sender.Result{Fate: sender.Taken, WAMID: "wamid.x"}
 		},
-		hold: func() (bool, bool, error) { return true, false, nil },
-		bind: func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
+		hold:    func() (bool, bool, error) { return true, false, nil },
+		renewal: func(context.Context) error { return nil },
+		bind:    func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
 	}
 }
 
@@ -153,6 +158,9 @@ func (h *house) find(id string) *fakeRun {
 }
 
 func (h *house) Queued(_ context.Context, page sender.Page) ([]sender.Row, error) {
+	if h.away() {
+		return nil, errDown
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var found []*fakeRow
@@ -183,6 +191,9 @@ func (h *house) Gate(_ context.Context, run sender.Run, rows []sender.GateRow) (
 	time.Sleep(slow)
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.away() {
+		return nil, readAt, errDown
+	}
 	if err := h.gate(); err != nil {
 		h.gated = append(h.gated, gated{at: readAt, readAt: readAt, run: run.ID, rows: slices.Clone(rows)})
 		return nil, readAt, err
@@ -216,6 +227,9 @@ func (h *house) Gate(_ context.Context, run sender.Run, rows []sender.GateRow) (
 }
 
 func (h *house) Record(_ context.Context, outcomes []sender.Outcome) error {
+	if h.away() {
+		return errDown
+	}
 	if err := h.record(outcomes); err != nil {
 		return err
 	}
@@ -237,6 +251,9 @@ func (h *house) Record(_ context.Context, outcomes []sender.Outcome) error {
 }
 
 func (h *house) Active(_ context.Context, numberID string) ([]sender.Run, error) {
+	if h.away() {
+		return nil, errDown
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var active []sender.Run
@@ -287,9 +304,15 @@ func (h *house) note(what string) {
 	h.leases = append(h.leases, what)
 }
 
-func (h *house) Hold(_ context.Context, numberID, holder string, span time.Duration) (bool, bool, error) {
+func (h *house) Hold(ctx context.Context, numberID, holder string, span time.Duration) (bool, bool, error) {
 	if numberID != number || holder != "me" || span != 5*time.Second {
 		h.Errorf("Hold(%s, %s, %s)", numberID, holder, span)
+	}
+	if err := h.renewal(ctx); err != nil {
+		return false, false, err
+	}
+	if h.away() {
+		return false, false, errDown
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -398,6 +421,24 @@ func (h *house) count(run *fakeRun, states ...sender.State) int {
 		}
 	}
 	return n
+}
+
+// tried counts the rows that Meta took at their n-th attempt.
+func (h *house) tried(run *fakeRun, n int) (rows int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, row := range run.rows {
+		if row.attempts == n && row.state == sender.Accepted {
+			rows++
+		}
+	}
+	return rows
+}
+
+func (h *house) accepted(run *fakeRun, id policy.PersonID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return run.byKey[id].state == sender.Accepted
 }
 
 // audit looks over a whole test: nothing was posted that the gate did not answer Sending, nothing twice, and nothing later

@@ -8,64 +8,73 @@ import (
 	"github.com/permesso/permesso/policy"
 )
 
-// feed reads a run's queued rows ahead, in key order first, then those that were deferred, as they come due. It holds
-// no claim on them: a row read here may be gone when it comes to the gate.
+// feed reads a run's queued rows ahead: in key order, and those that were deferred or given back as they come due. It
+// holds no claim on them: a row read here may be gone when it comes to the gate.
 type feed struct {
 	run     Run
 	binding Binding
-	rows    []prepared
+	rows    []prepared // in key order
+	due     []prepared // deferred or given back, whose time has come
+	turn    bool       // due rows are next, when there are others too
 
 	after    policy.PersonID
 	keysDone bool
+	keysAt   time.Time // the next look for rows in key order, when there were none
 
 	dueAt    time.Time
 	dueAfter policy.PersonID
 	rewindAt time.Time
+	dueLook  time.Time // the next look for due rows, when there were none
 
-	flying    atomic.Int64 // rows at the gate, or past it, whose outcome is not recorded yet
-	idleUntil time.Time
-	again     atomic.Bool // rows that were handed out did not leave: read from the first again
-	finishAt  time.Time   // not asked before this whether the run is over
+	flying   atomic.Int64 // rows at the gate, or past it, whose outcome is not recorded yet
+	again    atomic.Bool  // rows that were handed out did not leave: read from the first again
+	finishAt time.Time    // not asked before this whether the run is over
 }
 
 const (
 	pageSize = 1000
 	// rewindEvery is how often the deferred rows are read from the first again, so that none given back out of order is missed.
 	rewindEvery = 5 * time.Second
-	// pollEvery is how soon an empty feed looks again.
-	pollEvery = 50 * time.Millisecond
-	// pollPlanning is the same while its next page is being written.
+	// pollDue is how soon due rows are looked for again: of a long run a retry or an opened window must not wait for its end.
+	pollDue = 250 * time.Millisecond
+	// pollPlanning is how soon the next page of a run that is being planned is looked for.
 	pollPlanning = 10 * time.Millisecond
 )
 
 // reset starts reading again from the first row: some that were read did not leave.
 func (f *feed) reset() {
-	f.rows, f.after, f.keysDone = nil, policy.PersonID{}, false
-	f.dueAt, f.dueAfter = time.Time{}, policy.PersonID{}
-	f.idleUntil = time.Time{}
+	f.rows, f.after, f.keysDone, f.keysAt = nil, policy.PersonID{}, false, time.Time{}
+	f.due, f.dueAt, f.dueAfter, f.dueLook = nil, time.Time{}, policy.PersonID{}, time.Time{}
 }
 
-// fill reads the next page when none is left of the last one.
+// fill reads the next pages where none is left of the last ones.
 func (f *feed) fill(ctx context.Context, ledger Ledger, now time.Time) error {
 	if f.again.Swap(false) {
 		f.reset()
 	}
-	if len(f.rows) > 0 || now.Before(f.idleUntil) {
-		return nil
-	}
-	if !f.keysDone {
-		rows, err := ledger.Queued(ctx, Page{RunID: f.run.ID, After: f.after, Limit: pageSize})
-		if err != nil {
+	if len(f.rows) == 0 && !f.keysDone && !now.Before(f.keysAt) {
+		if err := f.fillKeys(ctx, ledger, now); err != nil {
 			return err
 		}
-		f.keep(rows)
-		if len(rows) > 0 {
-			f.after = rows[len(rows)-1].PersonID
-			return nil
-		}
-		f.keysDone = f.run.Planned
 	}
-	return f.fillDue(ctx, ledger, now)
+	if len(f.due) == 0 && !now.Before(f.dueLook) {
+		return f.fillDue(ctx, ledger, now)
+	}
+	return nil
+}
+
+func (f *feed) fillKeys(ctx context.Context, ledger Ledger, now time.Time) error {
+	rows, err := ledger.Queued(ctx, Page{RunID: f.run.ID, After: f.after, Limit: pageSize})
+	if err != nil {
+		return err
+	}
+	f.rows = f.prepare(rows)
+	if len(rows) == 0 {
+		f.keysDone, f.keysAt = f.run.Planned, now.Add(pollPlanning)
+		return nil
+	}
+	f.after = rows[len(rows)-1].PersonID
+	return nil
 }
 
 func (f *feed) fillDue(ctx context.Context, ledger Ledger, now time.Time) error {
@@ -76,12 +85,9 @@ func (f *feed) fillDue(ctx context.Context, ledger Ledger, now time.Time) error 
 	if err != nil {
 		return err
 	}
-	f.keep(rows)
+	f.due = f.prepare(rows)
 	if len(rows) == 0 {
-		f.idleUntil = now.Add(pollEvery)
-		if !f.run.Planned {
-			f.idleUntil = now.Add(pollPlanning)
-		}
+		f.dueLook = now.Add(pollDue)
 		return nil
 	}
 	last := rows[len(rows)-1]
@@ -89,17 +95,26 @@ func (f *feed) fillDue(ctx context.Context, ledger Ledger, now time.Time) error 
 	return nil
 }
 
-func (f *feed) keep(rows []Row) {
-	f.rows = make([]prepared, 0, len(rows)) // the last page may still be at the gate
+func (f *feed) prepare(rows []Row) []prepared {
+	page := make([]prepared, 0, len(rows)) // the last page may still be at the gate
 	for _, row := range rows {
-		f.rows = append(f.rows, f.binding.prepare(f.run, row))
+		page = append(page, f.binding.prepare(f.run, row))
 	}
+	return page
 }
 
-// take hands out up to n rows.
+func (f *feed) empty() bool { return len(f.rows)+len(f.due) == 0 }
+
+// take hands out up to n rows: by turns from those in key order and those that are due, so that neither waits for the
+// last of the other.
 func (f *feed) take(n int) []prepared {
-	n = min(n, len(f.rows))
-	rows := f.rows[:n:n]
-	f.rows = f.rows[n:]
+	from := &f.rows
+	if len(f.rows) == 0 || len(f.due) > 0 && f.turn {
+		from = &f.due
+	}
+	f.turn = from == &f.rows
+	n = min(n, len(*from))
+	rows := (*from)[:n:n]
+	*from = (*from)[n:]
 	return rows
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -120,5 +121,34 @@ func TestSlowDownAndRecover(t *testing.T) {
 		if n := h.count(run, sender.Failed); n > 0 {
 			t.Errorf("%d messages failed for a wish to slow down", n)
 		}
+	})
+}
+
+// Of a run that takes minutes, what did not leave is tried again within 5 s, and what waited for a window leaves when it
+// opens: neither waits for the last row that never had to.
+func TestDueRowsDoNotWaitForTheRestOfTheRun(t *testing.T) {
+	bubble(t, func(h *house) {
+		began := time.Now()
+		opens := began.Add(30 * time.Second)
+		h.judge = func(row sender.GateRow) sender.GateAnswer {
+			if row.PersonID == key(50) && time.Now().Before(opens) {
+				return sender.GateAnswer{State: sender.Queued, Decision: policy.Decision{Verdict: policy.Defer, Reason: policy.OutsideWindow, Until: opens}}
+			}
+			return sender.GateAnswer{State: sender.Sending, Decision: policy.Decision{Verdict: policy.Allow}}
+		}
+		h.answer = func(_ context.Context, n int) sender.Result {
+			if n == 10 {
+				return sender.Result{Fate: sender.NotSent, Cause: errDown}
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}
+		run := h.add("a", 0, 20_000, 0)
+		stop := h.start(80)
+		h.until(6*time.Second, "what did not leave is sent", func() bool { return h.tried(run, 2) == 1 })
+		h.until(time.Until(opens.Add(time.Second)), "who waited for a window is written to", func() bool { return h.accepted(run, key(50)) })
+		if n := h.count(run, sender.Queued); n < 10_000 {
+			t.Errorf("%d rows are left: the test shows nothing", n)
+		}
+		stop()
 	})
 }

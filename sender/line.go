@@ -13,13 +13,14 @@ import (
 // line is a number's sending while its lease is held: feeds in, posts out, outcomes recorded.
 type line struct {
 	*Sender
-	pace  *pace
-	feeds map[string]*feed
-	order []*feed
+	stopping func() error // not nil once the process stops, and not for a lost lease
+	pace     *pace
+	feeds    map[string]*feed
+	order    []*feed
 
 	gates   chan struct{} // one element for each gate under way
 	gating  sync.WaitGroup
-	failed  chan error // of a gate; the next step reports it
+	failed  chan error // of a gate; the next step reports it, and begins no gate before
 	jobs    chan job
 	ended   chan ended
 	posters atomic.Int64 // posters running
@@ -29,8 +30,7 @@ type line struct {
 	refreshAt time.Time
 	refresh   atomic.Bool
 	trouble   trouble
-	latency   atomic.Int64 // the shortest answer seen, in ns
-	mu        sync.Mutex   // guards pace's figures, which gates and outcomes tell
+	mu        sync.Mutex // guards pace's figures, which gates and outcomes tell
 }
 
 // job is one row past the gate.
@@ -47,6 +47,7 @@ type ended struct {
 	feed    *feed
 	run     Run
 	outcome Outcome
+	took    time.Duration
 }
 
 const (
@@ -56,10 +57,10 @@ const (
 	refreshEvery = 100 * time.Millisecond
 )
 
-func newLine(s *Sender) *line {
+func newLine(s *Sender, stopping func() error) *line {
 	gates := gatesAtOnce(s.o.PerSecond)
 	return &line{
-		Sender: s, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates),
+		Sender: s, stopping: stopping, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates+1),
 		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch),
 	}
 }
@@ -83,7 +84,9 @@ func (l *line) run(ctx context.Context) {
 		return
 	}
 	close(l.ended)
-	<-recorded
+	if !within(keepFor, func() { <-recorded }) {
+		l.log.Warn("outcomes wait for the database; if this process ends before it is back, their messages will be unknown", "count", l.flying.Load())
+	}
 }
 
 // within reports whether wait came back in time.
@@ -132,7 +135,7 @@ func (l *line) step(ctx context.Context) error {
 	if l.trouble.probing() {
 		if l.flying.Load() > 0 || len(l.gates) > 0 {
 			// The last probe is not back: a network that swallows bytes takes long to say so.
-			Sleep(ctx, pollEvery/4)
+			Sleep(ctx, pollPlanning)
 			return nil
 		}
 		n = 1
@@ -177,7 +180,7 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 		case answer.State == Sending && answer.Decision.Verdict == policy.Allow:
 			allowed++
 			l.flying.Add(1)
-			l.jobs <- job{feed: f, run: run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(run, l.o.Instance, ids[i]), beginBy: readAt.Add(beginWithin)}
+			l.jobs <- job{feed: f, run: run, person: gates[i].PersonID, attempt: ids[i], body: rows[i].post(run, l.o.Instance, ids[i]), beginBy: readAt.Add(BeginWithin)}
 		case answer.State == Queued && answer.Decision.Verdict != policy.Defer:
 			// The run is paused, or the row could not be judged: read again later, lose nothing.
 			f.again.Store(true)
@@ -202,9 +205,11 @@ func (l *line) room(ctx context.Context, n int) bool {
 	return true
 }
 
-// wanted is how many posters the rate needs: Little's law on the shortest answer seen, so that waiting for the processor does not add more.
+// wanted is how many posters the rate needs, by Little's law.
 func (l *line) wanted() int64 {
-	shortest := time.Duration(l.latency.Load())
+	l.mu.Lock()
+	shortest := l.pace.answers.latency()
+	l.mu.Unlock()
 	if shortest == 0 {
 		// No answer yet: enough for half a second of them, within reason.
 		return min(int64(l.o.PerSecond/2)+minPosters, 4*minPosters)
@@ -215,7 +220,7 @@ func (l *line) wanted() int64 {
 }
 
 func (l *line) morePosters() {
-	for l.posters.Load() < min(l.wanted(), l.flying.Load()) {
+	for wanted := min(l.wanted(), l.flying.Load()); l.posters.Load() < wanted; {
 		l.posters.Add(1)
 		l.working.Go(l.poster)
 	}
@@ -227,13 +232,10 @@ func (l *line) poster() {
 		// A stop must not cut an answer off: the client has its own bound.
 		result := l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
 		took := time.Since(began)
-		if shortest := l.latency.Load(); shortest == 0 || int64(took) < shortest {
-			l.latency.Store(int64(took))
-		}
 		if l.o.Observer != nil {
 			l.o.Observer.Attempted(l.o.NumberID, result, took)
 		}
-		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}}
+		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}, took}
 	}
 }
 
@@ -250,7 +252,7 @@ func (l *line) nextFeed(ctx context.Context) (*feed, error) {
 		if err := f.fill(ctx, l.o.Ledger, now); err != nil {
 			return nil, err
 		}
-		if len(f.rows) > 0 {
+		if !f.empty() {
 			return f, nil
 		}
 	}
@@ -292,7 +294,7 @@ func (l *line) refreshFeeds(ctx context.Context) error {
 
 // finish closes a run of which nothing is left. What is left and waits for no time was missed by the feed: it reads again.
 func (l *line) finish(ctx context.Context, f *feed, now time.Time) error {
-	if !f.keysDone || len(f.rows) > 0 || f.flying.Load() > 0 || now.Before(f.finishAt) {
+	if !f.keysDone || !f.empty() || f.flying.Load() > 0 || now.Before(f.finishAt) {
 		return nil
 	}
 	done, nextDue, err := l.o.Runs.Finish(ctx, f.run.ID)

@@ -24,6 +24,7 @@ type pace struct {
 	askedAt  time.Time // when Meta last asked for that
 	raisedAt time.Time
 	wire     wireRate
+	answers  quickest
 }
 
 // gatesAtOnce is how many batches may be at the gate together: with two, one is judged while the one before commits. At low
@@ -128,4 +129,30 @@ func (w *wireRate) ended(now time.Time, n int) {
 func (w *wireRate) in(span time.Duration) int {
 	const beginning = 32
 	return max(beginning, int(w.perSecond*span.Seconds()))
+}
+
+// quickest is the shortest answer of late. The shortest, so that waiting for the processor is not taken for the wire's
+// time; of late, so that a wire that has become slower is seen.
+type quickest struct {
+	now, before time.Duration // of this span, and of the one before it; 0 when there was none
+	since       time.Time
+}
+
+const quickestSpan = 5 * time.Second
+
+func (q *quickest) answered(now time.Time, took time.Duration) {
+	if now.Sub(q.since) >= quickestSpan {
+		q.before, q.now, q.since = q.now, 0, now
+	}
+	if q.now == 0 || took < q.now {
+		q.now = took
+	}
+}
+
+// latency is 0 before the first answer.
+func (q *quickest) latency() time.Duration {
+	if q.before > 0 && q.now > 0 {
+		return min(q.before, q.now)
+	}
+	return max(q.before, q.now)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,5 +109,45 @@ func TestPaceUsesTheLimit(t *testing.T) {
 				})
 			})
 		}
+	}
+}
+
+// A wire that was quick once does not stay so: posters follow its latency, whatever was seen first.
+func TestPaceFollowsTheWire(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		wire func(since time.Duration) sender.Result
+	}{
+		{"refused connections come back at once", func(since time.Duration) sender.Result {
+			if since < 3*time.Second {
+				time.Sleep(200 * time.Microsecond)
+				return sender.Result{Fate: sender.NotSent, Cause: errDown}
+			}
+			time.Sleep(350 * time.Millisecond)
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}},
+		{"answers become slower", func(since time.Duration) sender.Result {
+			if since < 3*time.Second {
+				time.Sleep(10 * time.Millisecond)
+			} else {
+				time.Sleep(350 * time.Millisecond)
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(h *house) {
+				began := time.Now()
+				h.answer = func(context.Context, int) sender.Result { return tt.wire(time.Since(began)) }
+				h.add("a", 0, 60_000, 0)
+				stop := h.start(1000)
+				time.Sleep(30 * time.Second)
+				stop()
+				late := slices.DeleteFunc(h.posts(), func(p posted) bool { return p.at.Sub(began) < 20*time.Second || p.at.Sub(began) >= 30*time.Second })
+				if len(late) < 9300 {
+					t.Errorf("%d posts in 10 s at a limit of 1000 a second and answers of 350 ms", len(late))
+				}
+			})
+		})
 	}
 }

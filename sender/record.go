@@ -10,10 +10,12 @@ const (
 	groupFor = 20 * time.Millisecond
 	// ambiguousInARow is how many messages in a row may lose their answer before the number's runs pause.
 	ambiguousInARow = 25
+	// keepFor is how long outcomes are tried again that a database which is there does not take.
+	keepFor = 30 * time.Second
 )
 
 // record writes outcomes as they come, in groups, until the posters are done. It does not give up while the database is
-// away: an outcome that is lost makes a message unknown.
+// away: an outcome that is lost makes a message unknown, and one that Meta refused stays so for ever.
 func (l *line) record(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -40,15 +42,15 @@ func (l *line) write(ctx context.Context, group []ended) {
 	for i, e := range group {
 		outcomes[i] = e.outcome
 	}
-	deadline := time.Now().Add(2 * drainFor)
+	deadline := time.Now().Add(keepFor)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
 		err := l.o.Ledger.Record(ctx, outcomes)
 		if err == nil {
 			break
 		}
 		l.log.Error("outcomes cannot be recorded; trying again", "count", len(outcomes), "error", err)
-		if time.Now().After(deadline) {
-			// Their rows stay in sending and become unknown; webhooks settle them.
+		if time.Now().After(deadline) && (l.stopping() != nil || l.reachable(ctx)) {
+			// There is no time left, or it is they that cannot be stored. Their rows stay in sending and become unknown; webhooks settle them.
 			l.log.Error("outcomes are given up; their messages will be unknown", "count", len(outcomes))
 			break
 		}
@@ -63,11 +65,23 @@ func (l *line) write(ctx context.Context, group []ended) {
 	l.flying.Add(-int64(len(group)))
 }
 
+// reachable reports whether the database answers at all.
+func (l *line) reachable(ctx context.Context) bool {
+	_, err := l.o.Runs.Active(ctx, l.o.NumberID)
+	return err == nil
+}
+
 // react does what the outcomes ask beyond their own rows.
 func (l *line) react(ctx context.Context, group []ended) {
 	now := time.Now()
 	l.mu.Lock()
 	l.pace.wire.ended(now, len(group))
+	for _, e := range group {
+		// What never reached Meta says nothing of its latency.
+		if fate := e.outcome.Result.Fate; fate == Taken || fate == TakenHeld {
+			l.pace.answers.answered(now, e.took)
+		}
+	}
 	l.mu.Unlock()
 	for _, e := range group {
 		switch result := e.outcome.Result; result.Fate {

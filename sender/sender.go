@@ -47,18 +47,21 @@ const (
 	leaseRenew = time.Second
 	// leaseGrace is how long a lease that cannot be renewed is still used: less than leaseSpan by a renewal.
 	leaseGrace = 4 * time.Second
-	// beginWithin is how long after the gate's first read a POST may begin.
-	beginWithin = time.Second
 	// settleOwn is longer than any answer can take: what stands in sending since then has lost its outcome.
-	settleOwn = 45 * time.Second
+	settleOwn   = 45 * time.Second
+	settleEvery = 10 * time.Second
 	// drainFor is how long a stopping sender waits for answers on their way.
 	drainFor = 15 * time.Second
 )
+
+// BeginWithin is how long after the gate's first read a POST may begin: the gate judges all of that time.
+const BeginWithin = time.Second
 
 // Run holds the number's lease and sends until ctx is done; then it waits for the answers on their way, records them and
 // releases the lease. It returns nil after such a stop.
 func (s *Sender) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
+		asked := time.Now()
 		held, taken, err := s.o.Leases.Hold(ctx, s.o.NumberID, s.o.Holder, leaseSpan)
 		if err != nil && ctx.Err() == nil {
 			s.log.Error("the lease cannot be taken; nothing is sent", "error", err)
@@ -67,10 +70,7 @@ func (s *Sender) Run(ctx context.Context) error {
 			Sleep(ctx, leaseRenew)
 			continue
 		}
-		if taken {
-			s.settle(ctx, leaseSpan)
-		}
-		s.hold(ctx)
+		s.hold(ctx, asked, taken)
 	}
 	release, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
@@ -80,38 +80,49 @@ func (s *Sender) Run(ctx context.Context) error {
 	return nil
 }
 
-// hold sends while the lease is held.
-func (s *Sender) hold(ctx context.Context) {
+// hold sends while the lease, last asked for at asked, is held.
+func (s *Sender) hold(ctx context.Context, asked time.Time, taken bool) {
 	held, lost := context.WithCancel(ctx)
-	var renewing sync.WaitGroup
-	renewing.Go(func() { defer lost(); s.renew(held) })
-	newLine(s).run(held)
+	var beside sync.WaitGroup
+	beside.Go(func() { defer lost(); s.renew(held, asked) })
+	beside.Go(func() { s.settleAll(held, taken) })
+	newLine(s, ctx.Err).run(held)
 	lost()
-	renewing.Wait()
+	beside.Wait()
 }
 
-// renew keeps the lease, and settles what lost its outcome; it returns when the lease is lost or ctx is done.
-func (s *Sender) renew(ctx context.Context) {
-	renewed, settleAt := time.Now(), time.Now().Add(leaseSpan+leaseRenew)
+// renew keeps the lease; it returns when the lease is lost or ctx is done.
+func (s *Sender) renew(ctx context.Context, renewed time.Time) {
 	for {
 		if !Sleep(ctx, leaseRenew) {
 			return
 		}
-		held, _, err := s.o.Leases.Hold(ctx, s.o.NumberID, s.o.Holder, leaseSpan)
+		asked := time.Now()
+		// A question that hangs must not keep the lease in use past its end.
+		within, done := context.WithDeadline(ctx, renewed.Add(leaseGrace))
+		held, _, err := s.o.Leases.Hold(within, s.o.NumberID, s.o.Holder, leaseSpan)
+		done()
 		switch {
 		case err == nil && !held:
 			s.log.Warn("another process holds the lease now")
 			return
 		case err == nil:
-			renewed = time.Now()
+			renewed = asked
 		case time.Since(renewed) >= leaseGrace:
 			s.log.Error("the lease cannot be renewed; sending stops", "error", err)
 			return
 		}
-		if err == nil && time.Now().After(settleAt) {
-			settleAt = time.Now().Add(10 * time.Second)
-			s.settle(ctx, settleOwn)
-		}
+	}
+}
+
+// settleAll settles what the process before left behind, if the lease was taken from one, and then what lost its outcome
+// in this one, until ctx is done.
+func (s *Sender) settleAll(ctx context.Context, taken bool) {
+	if taken {
+		s.settle(ctx, leaseSpan)
+	}
+	for wait := leaseSpan + leaseRenew; Sleep(ctx, wait); wait = settleEvery {
+		s.settle(ctx, settleOwn)
 	}
 }
 

@@ -316,6 +316,35 @@ func TestALeaseThatCannotBeRenewed(t *testing.T) {
 	})
 }
 
+// A renewal that hangs is no renewal: the lease is not used past its end, whatever becomes of the question.
+func TestARenewalThatHangs(t *testing.T) {
+	bubble(t, func(h *house) {
+		asked := time.Now()
+		answers := 3
+		h.renewal = func(ctx context.Context) error {
+			if answers--; answers >= 0 {
+				asked = time.Now()
+				return nil
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(2 * time.Minute): // the connection's own bound
+			}
+			return errDown
+		}
+		h.add("a", 0, 10_000, 0)
+		stop := h.start(80)
+		time.Sleep(time.Minute)
+		stop()
+		if last := h.posts()[len(h.posts())-1].at; last.Sub(asked) > 5*time.Second {
+			t.Errorf("the last post came %s after the last renewal", last.Sub(asked))
+		}
+		if len(h.posts()) < 100 {
+			t.Errorf("%d posts while the lease was held", len(h.posts()))
+		}
+	})
+}
+
 // A stop ends as on SIGTERM: nothing more passes the gate, what is on its way is waited for and recorded, the lease released.
 func TestStopDrains(t *testing.T) {
 	for _, latency := range []time.Duration{20 * time.Millisecond, 2 * time.Second, 14 * time.Second} {
@@ -392,6 +421,47 @@ func TestOutcomesAreKeptWhileTheLedgerFails(t *testing.T) {
 			if p.at.After(down.Add(20*time.Second)) && p.at.Before(back) {
 				t.Fatal("posts go on without end while nothing can be recorded")
 			}
+		}
+	})
+}
+
+// A database that is away for longer than anything waits loses no outcome either, and the number goes on when it is back.
+func TestOutcomesOutliveALongOutage(t *testing.T) {
+	bubble(t, func(h *house) {
+		down, back := time.Now().Add(2*time.Second), time.Now().Add(3*time.Minute)
+		h.away = func() bool { now := time.Now(); return now.After(down) && now.Before(back) }
+		h.answer = func(_ context.Context, n int) sender.Result {
+			time.Sleep(80 * time.Millisecond)
+			if n%2 == 0 {
+				return sender.Result{Fate: sender.Refused, Err: &sender.Error{Code: 131026, Title: "Undeliverable", Reaction: sender.Undeliverable}}
+			}
+			return sender.Result{Fate: sender.Taken, WAMID: "w"}
+		}
+		run := h.add("a", 0, 1000, 0)
+		stop := h.start(80)
+		h.until(5*time.Minute, "the run is over", func() bool { return h.over(run) })
+		stop()
+		if accepted, failed := h.count(run, sender.Accepted), h.count(run, sender.Failed); accepted != 500 || failed != 500 || len(h.posts()) != 1000 {
+			t.Errorf("%d accepted, %d failed, %d posts; want 500, 500, 1000", accepted, failed, len(h.posts()))
+		}
+	})
+}
+
+// Outcomes that the database does not take while it answers everything else hold the number up for half a minute, not for ever.
+func TestOutcomesThatCannotBeStored(t *testing.T) {
+	bubble(t, func(h *house) {
+		h.record = func(outcomes []sender.Outcome) error {
+			if slices.ContainsFunc(outcomes, func(o sender.Outcome) bool { return o.PersonID == key(1) }) {
+				return errDown
+			}
+			return nil
+		}
+		run := h.add("a", 0, 10_000, 0)
+		stop := h.start(80)
+		h.until(3*time.Minute, "the run is sent", func() bool { return h.count(run, sender.Queued) == 0 })
+		stop()
+		if n := h.count(run, sender.Accepted); n < 9_900 {
+			t.Errorf("%d accepted", n)
 		}
 	})
 }

@@ -80,9 +80,9 @@ func (s *session) check(cmd *cobra.Command, format string, online bool) error {
 	var refused error
 	if online {
 		said, err := app.AskMeta(cmd.Context(), cfg, s.logger(slog.LevelWarn))
-		found.Online, refused = &said, err
-		if !s.json && format == formatText {
-			refused = errors.Join(refused, s.tellOnline(said))
+		found.Online, refused = said, err
+		if said != nil && !s.json && format == formatText {
+			refused = errors.Join(refused, s.tellOnline(*said))
 		}
 	}
 	if s.json {

@@ -300,3 +300,16 @@ func BenchmarkCheck500(b *testing.B) {
 		}
 	}
 }
+
+// TestCheckOnlineWithoutAnAnswer holds that a Meta which cannot be asked is not one that has no numbers and no templates.
+func TestCheckOnlineWithoutAnAnswer(t *testing.T) {
+	w := newWorld(t)
+	w.env["WHATSAPP_ACCESS_TOKEN"] = "another-token"
+	if a := w.run("check", "--online"); a.code != exitFailed || strings.Contains(a.out, "NUMBER") || strings.Contains(a.out, "0 templates") || !strings.Contains(a.err, "[meta_190]") {
+		t.Errorf("exit %d\n%s%s", a.code, a.out, a.err)
+	}
+	a := w.run("check", "--online", "--json")
+	if a.code != exitFailed || strings.Contains(a.out, `"online"`) || !strings.Contains(a.err, `"meta_190"`) {
+		t.Errorf("exit %d\n%s%s", a.code, a.out, a.err)
+	}
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/spelling"
 	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/templates"
 )
@@ -236,44 +237,13 @@ func count(n int, noun string) string {
 
 // among ends a sentence about a word that is none of those there are.
 func among(word string, known []string) string {
-	if near := nearest(word, known); near != "" {
+	if near := spelling.Nearest(word, known); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near) + " There is " + strings.Join(known, ", ")
 	}
 	if len(known) == 0 {
 		return "; there is none"
 	}
 	return "; there is " + strings.Join(known, ", ")
-}
-
-// nearest returns the known word within two slips of the hand, "" when there is none.
-func nearest(word string, known []string) string {
-	best, least := "", 3
-	for _, k := range known {
-		if d := slips(strings.ToLower(word), strings.ToLower(k)); d < least && d < max(len(k), 2) {
-			best, least = k, d
-		}
-	}
-	return best
-}
-
-// slips counts the letters put in, left out or changed between two words.
-func slips(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal, row[j+1] = row[j+1], min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func categoryIDs(cfg *config.Config) []string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -267,5 +268,14 @@ func TestExamplesOfThePageOnFiles(t *testing.T) {
 	}
 	if seen != 3 {
 		t.Errorf("%d examples, want 3", seen)
+	}
+	told := w.must("contacts", "import", "--dry-run", w.write("letters.csv", "phone\n+393471234567\n"+strings.Repeat("347 CALL ME\n", 13)))
+	for _, line := range regexp.MustCompile(`(?m)^ {4}((?:13 rows|  lines).*)$`).FindAllStringSubmatch(string(page), -1) {
+		if seen++; !strings.Contains(told, line[1]+"\n") {
+			t.Errorf("the page has %q, an import says\n%s", line[1], told)
+		}
+	}
+	if seen != 5 {
+		t.Errorf("%d lines of rejections, want 2", seen-3)
 	}
 }

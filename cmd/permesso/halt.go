@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 
 	"github.com/spf13/cobra"
@@ -23,7 +22,7 @@ func (s *session) haltVerb() *cobra.Command {
 		Args:  exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
-			held, err := a.Halt(ctx, s.actor(), cmp.Or(reason, "halted by "+s.actor()))
+			held, err := a.Halt(ctx, s.actor(), reason)
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/graph"
+	"github.com/permesso/permesso/internal/spelling"
 )
 
 // helpVerb stands in the place of cobra's own.
@@ -138,7 +139,7 @@ func noSuchCode(word string, entries []errcode.Entry) error {
 	for _, e := range entries {
 		codes = append(codes, string(e.Code))
 	}
-	if near := nearest(word, codes); near != "" {
+	if near := spelling.Nearest(word, codes); near != "" {
 		return misuse(errcode.NoSuchCode, "there is no error %q; did you mean %q?", word, near)
 	}
 	return misuse(errcode.NoSuchCode, "there is no error %q; `permesso help error` lists them", word)

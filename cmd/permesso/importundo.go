@@ -152,8 +152,8 @@ func (s *session) importsVerb() *cobra.Command {
 		Short: "list the files that were imported, of every kind, the newest first",
 		Args:  exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
-		if limit < 0 {
-			return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
+		if err := checkLimit(limit); err != nil {
+			return err
 		}
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
 			list, err := a.Store.Imports(ctx, limit)

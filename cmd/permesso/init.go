@@ -61,11 +61,12 @@ func (s *session) init(cmd *cobra.Command, o config.InitOptions, force bool) err
 		}
 		return err
 	}
-	if err := writeSchema(s.configFile, force); err != nil {
+	takeBack, err := writeSchema(s.configFile, force)
+	if err != nil {
 		return err
 	}
 	if err := writeNew(s.configFile, text.String(), force); err != nil {
-		return err
+		return errors.Join(err, takeBack())
 	}
 	return s.done(map[string]string{"file": s.configFile},
 		"%s is written. Set WHATSAPP_ACCESS_TOKEN, WHATSAPP_APP_SECRET and WHATSAPP_VERIFY_TOKEN, edit it, then run `permesso check`.", s.configFile)

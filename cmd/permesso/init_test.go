@@ -234,6 +234,27 @@ func TestInitOverwritesNothing(t *testing.T) {
 	}
 }
 
+// TestInitLeavesNoHalf holds that the schema goes again when the configuration beside it cannot be written, and that one
+// that was there stays.
+func TestInitLeavesNoHalf(t *testing.T) {
+	folder := t.TempDir()
+	path := filepath.Join(folder, "config.yaml")
+	if err := os.Mkdir(path, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, there := range []int{1, 2} {
+		if a := asked(t, t.Context(), path, strings.NewReader(""), nil, "--force", "--name", "Bottega"); a.code != exitFailed || !strings.Contains(a.err, "[file_unwritable]") {
+			t.Errorf("exit %d: %s", a.code, a.err)
+		}
+		if left, err := os.ReadDir(folder); err != nil || len(left) != there {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, config.SchemaFile), []byte("{}"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestInitByFlags(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	if a := asked(t, t.Context(), path, strings.NewReader(""), nil, "--name", "Bäckerei", "--country", "AT", "--language", "de", "--account-id", "77", "--number-id", "88",

@@ -14,11 +14,17 @@ import (
 func TestOperatorsHands(t *testing.T) {
 	w := filled(t)
 	id := strings.TrimSpace(w.must("run", "order-ready", "--detach"))
+	if out := w.must("runs", "show", id); !strings.Contains(out, "no process sends for its number: `permesso serve`") || !strings.Contains(out, "`permesso runs resume "+id+"`") {
+		t.Errorf("runs show of a run that nobody carries:\n%s", out)
+	}
 	if moved := w.object("runs", "pause", id, "--reason", "wrong text"); moved["state"] != "paused" {
 		t.Errorf("pause: %v", moved)
 	}
 	if out := w.must("runs", "list"); !strings.Contains(out, "wrong text") {
 		t.Errorf("runs list:\n%s", out)
+	}
+	if out := w.must("runs", "show", id); strings.Contains(out, "no process sends") {
+		t.Errorf("runs show of a run that nobody has to carry:\n%s", out)
 	}
 	if out := w.must("runs", "resume", id, "--detach"); !strings.Contains(out, "permesso serve") {
 		t.Errorf("resume: %s", out)
@@ -29,8 +35,13 @@ func TestOperatorsHands(t *testing.T) {
 	if held := w.object("halt", "--reason", "fire drill"); held["runs"] != 1.0 || held["halted"] != true {
 		t.Errorf("halt: %v", held)
 	}
+	w.must("halt")
 	if a := w.run("run", "order-ready"); a.code != 5 || !strings.Contains(a.err, "(fire drill) [halted]\n") {
 		t.Errorf("a run while halted: %d %s", a.code, a.err)
+	}
+	w.must("halt", "--reason", "wrong price")
+	if a := w.run("run", "order-ready"); a.code != 5 || !strings.Contains(a.err, "(wrong price) [halted]\n") {
+		t.Errorf("a run while halted for another reason: %d %s", a.code, a.err)
 	}
 	if free := w.object("resume"); free["halted"] != false || free["runs"] != 1.0 {
 		t.Errorf("resume: %v", free)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -165,9 +166,26 @@ func (s *session) runsShowVerb() *cobra.Command {
 			if s.json {
 				return s.object(line)
 			}
+			orphaned, err := nobodySends(ctx, a, run)
+			if err != nil {
+				return err
+			}
+			run.Why = cmp.Or(run.Why, orphaned)
 			return s.tellRun(a, run, line)
 		})
 	})
+}
+
+// nobodySends says what to do with a run that no process carries; "" when one does, or none has to.
+func nobodySends(ctx context.Context, a *app.App, run scheduler.Run) (string, error) {
+	if !app.Goes(run.State) {
+		return "", nil
+	}
+	until, err := a.Store.LeaseUntil(ctx, run.NumberID)
+	if err != nil || !until.IsZero() {
+		return "", err
+	}
+	return fmt.Sprintf("no process sends for its number: `permesso serve`, or `permesso runs resume %s`, goes on with it", run.ID), nil
 }
 
 func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {

@@ -48,7 +48,7 @@ func (s *session) sandboxVerb() *cobra.Command {
 	flags.StringSliceVar(&f.numbers, "number", []string{"111222333444"}, "the `ID` of a phone number; may be given several times")
 	flags.Float64Var(&f.perSecond, "messages-per-second", 0, "refuse what is faster than `N` with 130429; 0 is no limit")
 	flags.StringVar(&f.templates, "templates", "", "a JSON `FILE` with a list of templates as Meta lists them; absent is a bookshop's")
-	flags.StringVar(&f.ledger, "ledger", "", "a `FILE` that gets one JSON line for each message")
+	flags.StringVar(&f.ledger, "ledger", "", "a `FILE` that gets one JSON line for each message, on the disk before the message is answered")
 	flags.DurationVar(&f.o.Latency, "latency", 0, "the `DURATION` of each answer, such as 80ms")
 	flags.DurationVar(&f.o.StatusDelay, "status-delay", 0, "the `DURATION` between sent, delivered and read")
 	flags.IntVar(&f.o.OptOutEvery, "opt-out-every", 0, "each `N`th person answers STOP; 0 is nobody")
@@ -130,6 +130,7 @@ func (s *session) sandboxOptions(f sandboxFlags) (sandbox.Options, error) {
 // serveSandbox answers until ctx is done.
 func serveSandbox(ctx context.Context, server *sandbox.Server, socket net.Listener) error {
 	web := &http.Server{Handler: server, ReadHeaderTimeout: 5 * time.Second}
+	socket = sandbox.Watch(web, socket)
 	statuses := make(chan error, 1)
 	go func() { statuses <- server.Run(ctx) }()
 	stop := context.AfterFunc(ctx, func() {

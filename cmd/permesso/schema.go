@@ -35,22 +35,25 @@ func (s *session) schemaVerb() *cobra.Command {
 }
 
 // writeSchema puts the schema beside the configuration at path. One of permesso's, however old, is replaced: it is
-// generated, and nobody's work is in it. Another program's stays, unless force.
-func writeSchema(path string, force bool) error {
+// generated, and nobody's work is in it. Another program's stays, unless force. takeBack removes one that was not there.
+func writeSchema(path string, force bool) (takeBack func() error, err error) {
 	schema, err := config.Schema()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	file := filepath.Join(filepath.Dir(path), config.SchemaFile)
 	there, err := os.ReadFile(file)
 	switch {
 	case err == nil && !force && !config.IsSchema(there):
-		return errcode.With(fmt.Errorf("%s is there already and is not permesso's: move it away, or --force replaces it", file), errcode.ConfigurationThere)
+		return nil, errcode.With(fmt.Errorf("%s is there already and is not permesso's: move it away, or --force replaces it", file), errcode.ConfigurationThere)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return errcode.With(fmt.Errorf("looking at %s, which the schema of the configuration is written to: %w", file, err), errcode.FileUnreadable)
+		return nil, errcode.With(fmt.Errorf("looking at %s, which the schema of the configuration is written to: %w", file, err), errcode.FileUnreadable)
 	}
 	if err := os.WriteFile(file, schema, 0o644); err != nil {
-		return errcode.With(fmt.Errorf("writing the schema of the configuration: %w", err), errcode.FileUnwritable)
+		return nil, errcode.With(fmt.Errorf("writing the schema of the configuration: %w", err), errcode.FileUnwritable)
 	}
-	return nil
+	if err == nil {
+		return func() error { return nil }, nil
+	}
+	return func() error { return os.Remove(file) }, nil
 }

@@ -129,8 +129,8 @@ func (s *session) suppressListVerb() *cobra.Command {
 		Short: "list the stops that hold",
 		Args:  exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
-		if limit < 0 {
-			return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
+		if err := checkLimit(limit); err != nil {
+			return err
 		}
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
 			t, n := s.table("PHONE", "SCOPE", "REASON", "SINCE", "SOURCE", "LIFTED"), 0

@@ -37,6 +37,9 @@ const leaf = "internal/errcode"
 // The holidays of countries are data that policy alone reads.
 const calendars = "policy/holidays"
 
+// What a misspelt word was meant to be is asked wherever people write words.
+const spelling = "internal/spelling"
+
 // The line of the domain. Each may import those before it.
 var domain = []string{leaf, "internal/phone", "policy", "templates", "sender", "scheduler"}
 
@@ -44,16 +47,17 @@ var domain = []string{leaf, "internal/phone", "policy", "templates", "sender", "
 // made here, in the open.
 var rooms = map[string]room{
 	leaf:             {forbids: sqlAndHTTP, noClock: true},
+	spelling:         {forbids: sqlAndHTTP, noClock: true},
 	calendars:        {forbids: sqlAndHTTP, noClock: true},
 	"internal/phone": {imports: domain[:1], forbids: sqlAndHTTP, noClock: true},
 	"policy":         {imports: with(domain[:2], calendars), forbids: sqlAndHTTP, noClock: true},
 	"templates":      {imports: domain[:3], forbids: sqlAndHTTP, noClock: true},
 	"sender":         {imports: domain[:4], forbids: sqlAndHTTP},
-	"scheduler":      {imports: domain[:5], forbids: sqlAndHTTP},
+	"scheduler":      {imports: with(domain[:5], spelling), forbids: sqlAndHTTP},
 
 	// Adapters know the domain and not each other; what two of them share belongs to the domain. The report is the
 	// exception: the store fills its numbers, the console shows them.
-	"internal/config":  {imports: domain, forbids: sqlAndHTTP},
+	"internal/config":  {imports: with(domain, spelling), forbids: sqlAndHTTP},
 	"internal/graph":   {imports: domain, forbids: sqlPackages},
 	"internal/webhook": {imports: domain, forbids: sqlPackages},
 	"internal/report":  {imports: domain, forbids: sqlAndHTTP},
@@ -73,7 +77,14 @@ var rooms = map[string]room{
 	"internal/app":   {imports: []string{anyRoom}, forbids: sqlPackages},
 	"internal/bench": {imports: []string{anyRoom}},
 	"internal/e2e":   {imports: []string{"internal/store/storetest"}}, // from outside: of ours only databases
-	"cmd/permesso":   {imports: []string{anyRoom}, forbids: sqlPackages},
+
+	// What judges the program shares nothing with it.
+	"internal/proof":         {},
+	"internal/proof/mutants": {},
+	// Tests alone, which see every part from inside.
+	"internal/simulation": {},
+
+	"cmd/permesso": {imports: []string{anyRoom}, forbids: sqlPackages},
 }
 
 // Even who may import any room may not import these, save those listed with them.
@@ -81,6 +92,8 @@ var closedRooms = map[string][]string{
 	"internal/app":             {"cmd/permesso", "internal/bench"},
 	"internal/bench":           nil,
 	"internal/e2e":             nil,
+	"internal/proof":           nil,
+	"internal/proof/mutants":   nil,
 	"internal/store/storetest": {"internal/e2e"},
 	"cmd/permesso":             nil,
 }

@@ -34,20 +34,20 @@ type OnlineNumber struct {
 const standardRate = 80
 
 // AskMeta asks whether the token is good, the numbers can send, and every campaign's template can be sent. It opens no
-// database and changes nothing. A template that cannot be sent is a *templates.RefusedError in the error, which holds everything that is wrong.
-func AskMeta(ctx context.Context, cfg *config.Config, log *slog.Logger) (Online, error) {
-	said := Online{Numbers: []OnlineNumber{}, Warnings: []string{}}
+// database and changes nothing. A template that cannot be sent is a *templates.RefusedError in the error, which holds everything that is wrong. The Online is nil when Meta could not be asked.
+func AskMeta(ctx context.Context, cfg *config.Config, log *slog.Logger) (*Online, error) {
+	said := &Online{Numbers: []OnlineNumber{}, Warnings: []string{}}
 	client, err := graph.New(graph.Options{
 		BaseURL: cfg.Graph.BaseURL, Version: cfg.Graph.Version, AccountID: cfg.Graph.AccountID, Token: cfg.Graph.AccessToken.Reveal, Logger: log,
 	})
 	if err != nil {
-		return said, err
+		return nil, err
 	}
 	defer client.Close()
 	raws, err := client.Templates(ctx)
 	if err != nil {
 		// The same token and the same wire fail everything else too: one sentence is enough.
-		return said, fmt.Errorf("asking Meta: %w", err)
+		return nil, fmt.Errorf("asking Meta: %w", err)
 	}
 	said.Templates = len(raws)
 	var wrong []error

@@ -35,8 +35,16 @@ func whyMoved(to scheduler.RunState, actor, why string) string {
 	return cmp.Or(why, fmt.Sprintf("%s by %s", to, actor))
 }
 
-// Halt stops all sending in every process and returns how many runs that holds.
+// Halt stops all sending in every process and returns how many runs that holds. Without a reason that of a halt which is on
+// stays.
 func (a *App) Halt(ctx context.Context, actor, why string) (held int, err error) {
+	if why == "" {
+		_, before, err := a.Store.Halted(ctx)
+		if err != nil {
+			return 0, err
+		}
+		why = cmp.Or(before, "halted by "+actor)
+	}
 	if held, err = a.Store.Halt(ctx, why); err != nil {
 		return held, err
 	}

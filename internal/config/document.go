@@ -58,12 +58,12 @@ func (d *document) source(line int) string {
 			break
 		}
 		from += utf8.RuneCountInString(rest[:match[1]])
-		if value := strings.TrimLeft(rest[match[1]:], `"'[ `); !strings.HasPrefix(value, "${") && !strings.HasPrefix(value, "#") {
+		if value := strings.TrimLeft(rest[match[1]:], `"'[ `); !isReferred(value) && !strings.HasPrefix(value, "#") {
 			mask(text, from, secretEnd(text, from))
 		}
 	}
 	shown := string(text)
-	if match := urlPassword.FindStringSubmatchIndex(shown); match != nil && !strings.Contains(shown[match[2]:match[3]], "${") {
+	if match := urlPassword.FindStringSubmatchIndex(shown); match != nil && anyReference.ReplaceAllString(shown[match[2]:match[3]], "") != "" {
 		start := utf8.RuneCountInString(shown[:match[2]])
 		mask(text, start, start+utf8.RuneCountInString(shown[match[2]:match[3]]))
 	}
@@ -73,6 +73,12 @@ func (d *document) source(line int) string {
 		}
 	}
 	return string(text)
+}
+
+// isReferred reports whether a value is a reference, to the end of the value.
+func isReferred(value string) bool {
+	at := anyReference.FindStringIndex(value)
+	return at != nil && at[0] == 0 && (at[1] == len(value) || strings.ContainsRune(" \t\"',]}&#", rune(value[at[1]])))
 }
 
 // secretReach is how many lines below its key a secret's value is looked for; a certificate has some thirty.

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/spelling"
 )
 
 const aName = `[A-Za-z_][A-Za-z0-9_]*`
@@ -16,6 +17,7 @@ const aName = `[A-Za-z_][A-Za-z0-9_]*`
 var (
 	variableName  = regexp.MustCompile(`^` + aName + `$`)
 	onlyReference = regexp.MustCompile(`^\$\{[^{}]+\}$`)
+	anyReference  = regexp.MustCompile(`\$\{[^{}]*\}`)
 )
 
 // maxReferenced bounds the file behind ${file:…}: a secret or a sentence, not a dump.
@@ -80,7 +82,7 @@ func (l *loader) nearVariable(name string) string {
 			there = append(there, usual)
 		}
 	}
-	if near := nearest(name, there); near != "" {
+	if near := spelling.Nearest(name, there); near != "" {
 		return fmt.Sprintf("; did you mean %s?", near)
 	}
 	return ": set it before permesso starts, or take the value from a file with ${file:PATH}"

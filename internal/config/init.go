@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"cmp"
 	_ "embed"
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"text/tabwriter"
 	"text/template"
+	"time"
 )
 
 // InitOptions is what `init` knows of the business; what is empty is filled with an example to replace.
@@ -25,6 +28,9 @@ type InitOptions struct {
 
 //go:embed init.yaml.tmpl
 var initTemplate string
+
+// commentColumn is where comments begin, save beside values that are longer.
+const commentColumn = 39
 
 // WriteInit writes a commented configuration with the safe values switched on: caps, quiet hours, expiring consent, strict
 // zones, dry_run. It is valid, or the error is a *Problems that says which option is not.
@@ -43,11 +49,14 @@ func WriteInit(w io.Writer, options InitOptions) error {
 		return fmt.Errorf("config: the template of init: %w", err)
 	}
 	var text bytes.Buffer
-	if err := page.Execute(&text, struct {
+	aligned := tabwriter.NewWriter(&text, commentColumn, 0, 1, ' ', 0)
+	err = page.Execute(aligned, struct {
 		InitOptions
 		Words                         words
 		ExampleAccount, ExampleNumber bool
-	}{options, wordsIn(options.Language), example[0], example[1]}); err != nil {
+		Once                          string
+	}{options, wordsIn(options.Language), example[0], example[1], onceIn(options.Timezone)})
+	if err := errors.Join(err, aligned.Flush()); err != nil {
 		return fmt.Errorf("config: the template of init: %w", err)
 	}
 	if err := checkWritten(text.Bytes()); err != nil {
@@ -80,6 +89,15 @@ func wordsIn(template string) words {
 		}
 	}
 	return words{"en", "Offers", "Orders", "reader"}
+}
+
+// onceIn is an example of a time, with the offset that its zone has then.
+func onceIn(timezone string) string {
+	zone, err := time.LoadLocation(timezone)
+	if err != nil {
+		zone = time.UTC // checkWritten refuses the file for the zone
+	}
+	return time.Date(2027, time.January, 10, 18, 0, 0, 0, zone).Format(time.RFC3339)
 }
 
 // quoteLiteral writes text that refers to nothing, whatever it holds.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/permesso/permesso/internal/config"
 )
@@ -33,6 +34,33 @@ func TestInitWritesTheSafeValues(t *testing.T) {
 	}
 	for _, warning := range c.Warnings {
 		t.Error(warning)
+	}
+}
+
+// TestInitAlignsItsComments holds that those of neighbouring lines stand below each other, however long the values are.
+func TestInitAlignsItsComments(t *testing.T) {
+	for _, options := range []config.InitOptions{{}, {Name: "Bäckerei & Söhne # 1, die mit dem langen Namen", Country: "AR", NumberID: "1"}, {Name: "x", Database: "sqlite:/var/lib/permesso/aurora/permesso.db"}} {
+		var text bytes.Buffer
+		if err := config.WriteInit(&text, options); err != nil {
+			t.Fatal(err)
+		}
+		above, seen := -1, 0
+		for line := range strings.Lines(text.String()) {
+			column := -1
+			if at := strings.LastIndex(line, " # "); at >= 0 {
+				column, seen = utf8.RuneCountInString(line[:at]), seen+1
+			}
+			if column >= 0 && above >= 0 && column != above {
+				t.Errorf("a comment in column %d below one in %d:\n%s", column, above, line)
+			}
+			above = column
+		}
+		if seen < 10 {
+			t.Errorf("found %d comments", seen)
+		}
+		if strings.Contains(text.String(), "\t") {
+			t.Error("a tab is in it")
+		}
 	}
 }
 

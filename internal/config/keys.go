@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/spelling"
 )
 
 // section is one mapping of the configuration with every key it may hold.
@@ -68,7 +69,7 @@ func (s section) near(name string) string {
 	for i, k := range s.keys {
 		all[i] = k.name
 	}
-	return nearest(name, all)
+	return spelling.Nearest(name, all)
 }
 
 // hint helps with a key that the section does not have: a slip of the hand, then a key of another level, then the list.
@@ -108,58 +109,14 @@ func orList(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
-// nearest returns the candidate within two slips of the hand of word, "" when there is none.
-func nearest(word string, candidates []string) string {
-	best, bestDistance := "", 3
-	for _, candidate := range candidates {
-		// Of short words two slips leave nothing: "to" is not a misspelt "id".
-		limit := min(2, (max(len(word), len(candidate))-1)/2)
-		if strings.EqualFold(word, candidate) {
-			return candidate
-		}
-		if d := distance(strings.ToLower(word), strings.ToLower(candidate), limit); d <= limit && d < bestDistance {
-			best, bestDistance = candidate, d
-		}
-	}
-	return best
-}
-
 // suggest is nearest as the end of a sentence.
 func suggest(word string, candidates []string) string {
 	slices.Sort(candidates)
-	if near := nearest(word, candidates); near != "" {
+	if near := spelling.Nearest(word, candidates); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	if len(candidates) > 0 && len(candidates) <= 8 {
 		return fmt.Sprintf("; write %s", orList(candidates))
 	}
 	return ""
-}
-
-// distance counts insertions, deletions, substitutions and swaps of neighbours between a and b; above limit it may say
-// any number above limit.
-func distance(a, b string, limit int) int {
-	if len(a)-len(b) > limit || len(b)-len(a) > limit || len(a) > 64 || len(b) > 64 {
-		return limit + 1
-	}
-	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		earlier := before
-		before, row = row, make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			row[j] = min(before[j]+1, row[j-1]+1, before[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], earlier[j-2]+1)
-			}
-		}
-	}
-	return row[len(b)]
 }

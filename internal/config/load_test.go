@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	_ "embed"
 	"errors"
 	"io/fs"
 	"os"
@@ -123,77 +124,10 @@ func TestAMissingFileSaysHowToBegin(t *testing.T) {
 	}
 }
 
-// contractExample is CONTRACT §2, word for word.
-const contractExample = `version: 1
-business:
-  name: Libreria Aurora            # named in every opt-in wording and opt-out confirmation
-  country: IT                      # region for imported numbers written without a country code
-  timezone: Europe/Rome
-database: sqlite:permesso.db       # or postgres://user@host:5432/permesso?sslmode=verify-full
-state_dir: .permesso               # instance file and suppression journal, outside the database
-public_url: https://wa.aurora.example   # where /webhook and /p/ are reached from outside
-listen:
-  webhook: 127.0.0.1:8080          # public behind TLS: /webhook and the people's own pages under /p/
-  console: 127.0.0.1:8081          # operators, and /api/v1
-  metrics: 127.0.0.1:8082          # /metrics /livez /readyz
-graph:
-  base_url: https://graph.facebook.com
-  version: v25.0
-  account_id: "500600700800"       # WhatsApp Business Account
-  access_token: ${WHATSAPP_ACCESS_TOKEN}
-  app_secret: ${WHATSAPP_APP_SECRET}        # or a list while rotating
-  verify_token: ${WHATSAPP_VERIFY_TOKEN}
-numbers:
-  - id: "111222333444"             # phone number id
-    messages_per_second: 80        # any positive number; above 1000, Meta's ceiling, check warns
-    messaging_limit: 2000          # optional: unique people per rolling 24 h over the whole portfolio
-categories:                        # what people consent to, in the business's own words
-  offers: {kind: marketing, title: {it: Offerte, en: Offers}, consent_expires_after: 720d}
-  orders: {kind: utility, title: {it: Ordini, en: Orders}}
-attributes: {points: number, birthday: date}   # other columns are text
-segments: {rich: attributes.points >= 100}
-policy:
-  caps:                            # all must hold; counted per person over every campaign and number
-    - {max: 1, per: 24h, kind: marketing}
-    - {max: 3, per: 7d, kind: marketing}
-    - {max: 1, per: 7d, category: offers}
-  quiet_hours: {from: "20:00", to: "09:00", kind: marketing}   # in the recipient's own time
-  recipient_timezone: strict       # or loose
-  holidays: [IT]
-  countries: {marketing: {deny: [US]}}                         # or allow: [...]
-  universal_holdout: 2%
-opt_out:
-  keywords: {it: [lasciami in pace]}     # added to the built-in lists
-  confirmation: {it: "Fatto: niente più messaggi da {{business}}.", en: "Done: no more messages from {{business}}."}   # sent only if set
-approvals: {above: 10000}
-notify: {url: https://ops.aurora.example/hook, secret: "${NOTIFY_SECRET}"}
-rates: rates.csv
-retention: {deliveries: 395d, webhooks: 7d, review_texts: 30d}
-test_phones: ["+393471234567"]
-dry_run: false
-include: [campaigns/*.yaml]
-campaigns:
-  - id: weekend-offer              # identity: a rename is a new campaign
-    category: offers
-    template: weekend_offer
-    languages: [it, en]            # the first that the contact reads, else the first
-    number: "111222333444"
-    endpoint: auto                 # auto | messages | marketing_messages
-    schedule: {cron: "0 18 * * FRI", timezone: Europe/Rome, catch_up: once, catch_up_within: 2h, overlap: skip, starts_at: 2026-12-01T00:00:00+01:00}   # or {at: ...} once
-    window: {from: "18:00", to: "20:00", in: recipient}        # in: recipient | campaign
-    audience: country = "IT" AND segment.rich                  # AIP-160 filter
-    parameters:
-      header: {image: {link: "https://aurora.example/libri.jpg"}}
-      body: [{field: name, default: lettore}, {text: "30 novembre"}]    # a map for named parameters
-      buttons: {0: {field: attributes.coupon}, 1: {payload: opt_out}}   # payload opt_out makes it the stop button
-    priority: 10                   # higher wins when a cap leaves room for one
-    holdout: 5%
-    waves: [1%, 5%, 20%]
-    guard: {opt_outs_per_1000: 15, failures: 10%}
-    max_recipients: 50000          # per run
-    budget: 500 EUR                # per run
-    not_after: 2026-12-31T20:00:00+01:00
-`
+// contractExample is the whole example of the public interface, word for word.
+//
+//go:embed testdata/contract.yaml
+var contractExample string
 
 func TestContractExample(t *testing.T) {
 	folder := t.TempDir()

@@ -24,7 +24,7 @@ var update = flag.Bool("update", false, "write testdata/*/*.txt from what Load s
 // secrets answers for the variables that the examples and the museum name.
 func secrets(name string) (string, bool) {
 	switch name {
-	case "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN":
+	case "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "DATABASE_PASSWORD":
 		return "value-of-" + name, true
 	case "EMPTY":
 		return "", true

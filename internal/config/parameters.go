@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/spelling"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -230,8 +231,8 @@ func (v value) contactField() (string, bool) {
 	if attributeField.MatchString(name) {
 		return name, true
 	}
-	near := nearest(name, contactFields)
-	if before, after, dotted := strings.Cut(name, "."); dotted && after != "" && nearest(before, []string{"attributes"}) != "" {
+	near := spelling.Nearest(name, contactFields)
+	if before, after, dotted := strings.Cut(name, "."); dotted && after != "" && spelling.Nearest(before, []string{"attributes"}) != "" {
 		near = "attributes." + after
 	}
 	if _, declared := v.l.cfg.Attributes[name]; declared {

@@ -118,7 +118,7 @@ func explainSyntax(doc *document, err error) *syntaxError {
 		return &syntaxError{opened, errcode.YAMLSyntax, "after a key come a colon and a space: one of them is missing here"}
 	case unfinished:
 		return &syntaxError{at, errcode.Unfinished, "the file ends in the middle of this: a value, a quote or a bracket is missing"}
-	case strings.Contains(failure.ContextMsg, "flow") && runeAt(line, at.column) == ':':
+	case strings.Contains(failure.ContextMsg, "flow") && runeAt(line, at.column) == ':' && at.line == opened.line:
 		return &syntaxError{at, errcode.NeedsQuotes, "a colon stands inside this value: put the value in quotes"}
 	case strings.Contains(failure.ContextMsg, "flow mapping"):
 		return &syntaxError{at, errcode.Unfinished, fmt.Sprintf("the { of line %d is not closed before this: a comma or } is missing", opened.line)}
@@ -157,10 +157,7 @@ func beforeEnd(doc *document, at place) (place, bool) {
 	return at, false
 }
 
-var (
-	starValue  = regexp.MustCompile(`(?:^\s*|[:,\[{-]\s+)(\*[^#"']*)`)
-	flowDollar = regexp.MustCompile(`[\[{][^"']*(\$\{)`)
-)
+var starValue = regexp.MustCompile(`(?:^\s*|[:,\[{-]\s+)(\*[^#"']*)`)
 
 // explainLine knows the classics: tabs, an unquoted * and an unquoted ${NAME} between brackets.
 func explainLine(line string, at place, failure *yaml.LoadError) *syntaxError {
@@ -182,8 +179,8 @@ func explainLine(line string, at place, failure *yaml.LoadError) *syntaxError {
 			return &syntaxError{at, errcode.UnknownAlias, fmt.Sprintf("%s refers to an anchor &%s that is not in this file; if it is text, quote it", value, value[1:])}
 		}
 	}
-	if match := flowDollar.FindStringSubmatchIndex(line); match != nil {
-		at.column = utf8.RuneCountInString(line[:match[2]]) + 1
+	if start := referenceInBrackets(line); start >= 0 {
+		at.column = utf8.RuneCountInString(line[:start]) + 1
 		return &syntaxError{at, errcode.NeedsQuotes, "between [ ] or { } a reference must be quoted: write \"${NAME}\""}
 	}
 	if strings.Contains(failure.Message, "cannot start any token") {
@@ -194,6 +191,32 @@ func explainLine(line string, at place, failure *yaml.LoadError) *syntaxError {
 		return &syntaxError{at, errcode.NeedsQuotes, fmt.Sprintf("a value cannot start with %c: put it in quotes", r)}
 	}
 	return nil
+}
+
+// referenceInBrackets finds the first ${ between [ ] or { } that stands in no quotes; -1 when there is none.
+func referenceInBrackets(line string) int {
+	inside, quote, before := false, byte(0), byte(' ')
+	for i := range len(line) {
+		c := line[i]
+		switch {
+		case quote != 0:
+			if c == quote {
+				quote = 0
+			}
+		case (c == '"' || c == '\'') && strings.IndexByte(":,[{", before) >= 0:
+			quote = c
+		case c == '{' && i > 0 && line[i-1] == '$':
+			if inside {
+				return i - 1
+			}
+		case c == '{' || c == '[':
+			inside = true
+		}
+		if c != ' ' && c != '\t' {
+			before = c
+		}
+	}
+	return -1
 }
 
 // runeAt returns the character in that column, 0 behind the end.

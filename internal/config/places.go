@@ -68,11 +68,28 @@ func (v value) sqlite(path string) (string, bool) {
 	return "", false
 }
 
-// writtenPassword finds a password in the address as the file has it, before references are replaced.
-var writtenPassword = regexp.MustCompile(`(?:://[^:/@\s]*:(\S*)@)|(?:[?&]password=([^&\s]*))`)
+// writtenPassword finds a password also where an address cannot be read as one.
+var writtenPassword = regexp.MustCompile(`://[^:/@\s]*:\S+@|[?&](?:ssl)?password=[^&\s]`)
+
+// holdsPassword reports whether an address without its references holds a password, or part of one.
+func holdsPassword(bare string) bool {
+	parsed, err := url.Parse(bare)
+	if err != nil {
+		return writtenPassword.MatchString(bare)
+	}
+	query, err := url.ParseQuery(parsed.RawQuery)
+	if err != nil {
+		return writtenPassword.MatchString(bare)
+	}
+	user, _ := parsed.User.Password()
+	return user+strings.Join(query["password"], "")+strings.Join(query["sslpassword"], "") != ""
+}
 
 func (v value) postgres(text string) (string, bool) {
-	if match := writtenPassword.FindStringSubmatch(v.node.Value); match != nil && match[1]+match[2] != "" && !onlyReference.MatchString(match[1]+match[2]) {
+	if bare := anyReference.ReplaceAllString(v.node.Value, ""); holdsPassword(bare) {
+		if !writtenPassword.MatchString(bare) {
+			v.hide() // in other letters no line is known to hold it
+		}
 		v.fail(errcode.SecretInTheClear, "the database's password stands here in the clear: write ${DATABASE_PASSWORD} in its place, and set that variable")
 		return "", false
 	}

@@ -79,6 +79,25 @@ func TestTheWholeDatabaseFromTheEnvironment(t *testing.T) {
 	}
 }
 
+func TestUserAndPasswordOfTheDatabaseFromFiles(t *testing.T) {
+	folder := t.TempDir()
+	write(t, filepath.Join(folder, "secrets", "user"), "aurora")
+	write(t, filepath.Join(folder, "secrets", "password"), "p:w")
+	path := filepath.Join(folder, "config.yaml")
+	write(t, path, head+"database: postgres://${file:secrets/user}:${file:secrets/password}@db.aurora.example/permesso?sslmode=require\n")
+	c, err := config.Load(path, secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "postgres://aurora:p%3Aw@db.aurora.example/permesso?sslmode=require"; c.Database != want {
+		t.Errorf("database %q, want %q", c.Database, want)
+	}
+	write(t, path, head+"database: postgres://${file:secrets/user}:hunter2@db.aurora.example/permesso?sslmode=require\n")
+	if _, err := config.Load(path, secrets); err == nil || !strings.Contains(err.Error(), "in the clear") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a password in the clear beside a referenced user: %v", err)
+	}
+}
+
 func TestSecretsStaySecret(t *testing.T) {
 	const hidden = "EAAG-1234"
 	s := config.NewSecret(hidden)

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/spelling"
 )
 
 // holdsReference reports a scalar with ${…}: what it stands for is text, whatever type is wanted.
@@ -83,7 +84,7 @@ func (v value) oneOf(words ...string) (string, bool) {
 	}
 	if !slices.Contains(words, text) {
 		hint := ""
-		if near := nearest(text, words); near != "" {
+		if near := spelling.Nearest(text, words); near != "" {
 			hint = "; did you mean " + strconv.Quote(near) + "?"
 		}
 		v.fail(errcode.UnknownWord, "%s must be %s, not %q%s", v.name(), orList(words), text, hint)

@@ -222,7 +222,7 @@ func TestEveryKeyIsInTheSchema(t *testing.T) {
 				t.Errorf("%s is not in the schema", key)
 				continue
 			}
-			if _, refused := row["deprecationMessage"].(string); !s.built && (!refused || !strings.HasPrefix(row["description"].(string), "Not built yet: ")) {
+			if _, refused := row["errorMessage"].(string); !s.built && (!refused || !strings.HasPrefix(row["description"].(string), "Not built yet: ")) {
 				t.Errorf("%s is not built, and the schema says %v", key, row)
 			}
 		}

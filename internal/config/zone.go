@@ -7,6 +7,7 @@ import (
 	"unicode"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/spelling"
 )
 
 var (
@@ -91,5 +92,5 @@ func (l *loader) nearZone(text string) string {
 			return zone
 		}
 	}
-	return nearest(text, zones)
+	return spelling.Nearest(text, zones)
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/internal/report"
@@ -318,7 +319,8 @@ func (c *console) line(l report.Line) lineView {
 	return view
 }
 
-// steps are the times that the line has, in the order of time.
+// steps are the times that the line has, in the order of time, and within a second in that of a message's life: Meta tells
+// whole seconds, so that what was sent seems to have left before it was queued.
 func (c *console) steps(l report.Line) []step {
 	var steps []step
 	for _, s := range []struct {
@@ -332,7 +334,7 @@ func (c *console) steps(l report.Line) []step {
 			steps = append(steps, step{s.name, momentOf(s.at.Time, c.Zone, true)})
 		}
 	}
-	slices.SortStableFunc(steps, func(a, b step) int { return a.At.at.Compare(b.At.at) })
+	slices.SortStableFunc(steps, func(a, b step) int { return a.At.at.Truncate(time.Second).Compare(b.At.at.Truncate(time.Second)) })
 	return steps
 }
 

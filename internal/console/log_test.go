@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/permesso/permesso/internal/console"
 	"github.com/permesso/permesso/internal/report"
@@ -32,6 +33,23 @@ func TestLogRowSaysWhatWhyAndWhen(t *testing.T) {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %s", want)
 		}
+	}
+}
+
+// TestLogRowTellsItsStepsInOrder: WhatsApp's times are whole seconds, so that a message seems sent before it was queued.
+func TestLogRowTellsItsStepsInOrder(t *testing.T) {
+	store := aurora()
+	ours := func(after time.Duration) report.Time { return report.Time{Time: store.lines[0].At.FireAt.Add(after)} }
+	store.lines = store.lines[:1]
+	store.lines[0].State = sender.Read
+	store.lines[0].QueuedAt, store.lines[0].SendingAt, store.lines[0].AcceptedAt = ours(400*time.Millisecond), ours(410*time.Millisecond), ours(490*time.Millisecond)
+	store.lines[0].SentAt, store.lines[0].DeliveredAt, store.lines[0].ReadAt = ours(0), ours(0), ours(7*time.Second)
+	var steps []string
+	for _, step := range regexp.MustCompile(`<li><span>(\w+)</span> <time`).FindAllStringSubmatch(get(t, optionsOf(store), "/log?run="+store.lines[0].Run).Body.String(), -1) {
+		steps = append(steps, step[1])
+	}
+	if want := []string{"queued", "sending", "accepted", "sent", "delivered", "read"}; !slices.Equal(steps, want) {
+		t.Errorf("the steps are %v, want %v", steps, want)
 	}
 }
 

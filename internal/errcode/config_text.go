@@ -98,8 +98,8 @@ right:  category: offers`,
 			Code: UnknownAlias, Title: "An alias without its anchor",
 			Means: "A value that begins with `*` repeats the one that was marked with `&` and the same name, and there is none.",
 			Do:    "Mark the value with `&name`, or put the text in quotes if it is text.",
-			Example: `wrong:  audience: *rich
-right:  audience: "*rich"`,
+			Example: `wrong:  name: *Aurora*
+right:  name: "*Aurora*"`,
 		},
 		{
 			Code: TooManyAliases, Title: "Aliases that unfold without end",

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/permesso/permesso/sender"
 )
@@ -165,10 +167,14 @@ func tidy(text, token string, limit int) string {
 	return text
 }
 
-// redact replaces the token, and every piece of it of eight characters or more that stands as a word of its own.
+// redact replaces the token, and every piece of it of eight characters or more that stands as a word of its own. A token
+// shorter than that, as a sandbox takes, is replaced only where it is a word itself: x stands in many another.
 func redact(text, token string) string {
 	if token == "" {
 		return text
+	}
+	if len(token) < 8 {
+		return redactWord(text, token)
 	}
 	text = strings.ReplaceAll(text, token, "[token]")
 	for _, piece := range strings.FieldsFunc(text, func(r rune) bool { return !strings.ContainsRune(token, r) }) {
@@ -177,6 +183,26 @@ func redact(text, token string) string {
 		}
 	}
 	return text
+}
+
+func redactWord(text, token string) string {
+	partOfWord := func(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+	var out strings.Builder
+	for {
+		before, after, found := strings.Cut(text, token)
+		out.WriteString(before)
+		if !found {
+			return out.String()
+		}
+		last, _ := utf8.DecodeLastRuneInString(out.String())
+		next, _ := utf8.DecodeRuneInString(after)
+		if partOfWord(last) || partOfWord(next) {
+			out.WriteString(token)
+		} else {
+			out.WriteString("[token]")
+		}
+		text = after
+	}
 }
 
 // scrub takes out of an error what the server said: net/http quotes broken answers, and one may hold an echo of our token

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -61,5 +62,18 @@ func TestTokenStaysSecret(t *testing.T) {
 				t.Error("an answer that cannot be read was taken for a list or a number")
 			}
 		})
+	}
+}
+
+// A sandbox takes any token, and one of a letter must not take that letter out of every sentence.
+func TestShortTokenLeavesOtherWordsWhole(t *testing.T) {
+	short := func(o *graph.Options) { o.Token = func() string { return "a" } }
+	_, err := client(t, "http://127.0.0.1:1", short).Templates(t.Context())
+	if err == nil || strings.Contains(err.Error(), "[token]") {
+		t.Errorf("nobody answers: %v", err)
+	}
+	refusal := `{"error":{"code":190,"message":"Malformed access token a, or 'a'"}}`
+	if _, err = client(t, answering(t, 401, refusal), short).Templates(t.Context()); err == nil || !strings.Contains(err.Error(), "Malformed access token [token], or '[token]'") {
+		t.Errorf("a refusal that repeats it: %v", err)
 	}
 }

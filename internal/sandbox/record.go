@@ -143,16 +143,23 @@ func (l *ledger) flush(text []byte) error {
 	return nil
 }
 
-// ledgerLine is {"at","number","endpoint","to","recipient","callback",
-// "template","language","http","code","wamid"}: wamid is "" unless the message
-// was accepted, http is what the caller is told, 0 for no answer.
-func ledgerLine(b []byte, at time.Time, n *number, ep endpoint, q *sendRequest, status, code int, wamid string) []byte {
+// ledgerLine is {"at","begin","decided","number","endpoint","to","recipient",
+// "callback","template","language","http","code","wamid"}: begin is when the
+// first byte of the request was read and decided when it was judged, both in µs
+// since 1970; wamid is "" unless the message was accepted, http is what the
+// caller is told, 0 for no answer.
+func ledgerLine(b []byte, p *send, decided time.Time, status, code int) []byte {
+	q := &p.request
 	b = append(b, `{"at":"`...)
-	b = at.UTC().AppendFormat(b, time.RFC3339Nano)
-	b = append(b, `","number":`...)
-	b = appendString(b, n.ID)
+	b = p.at.UTC().AppendFormat(b, time.RFC3339Nano)
+	b = append(b, `","begin":`...)
+	b = strconv.AppendInt(b, p.begin.UnixMicro(), 10)
+	b = append(b, `,"decided":`...)
+	b = strconv.AppendInt(b, decided.UnixMicro(), 10)
+	b = append(b, `,"number":`...)
+	b = appendString(b, p.number.ID)
 	b = append(b, `,"endpoint":"`...)
-	b = append(b, ep.String()...)
+	b = append(b, p.endpoint.String()...)
 	b = append(b, `","to":`...)
 	b = appendString(b, q.to)
 	b = append(b, `,"recipient":`...)
@@ -168,6 +175,6 @@ func ledgerLine(b []byte, at time.Time, n *number, ep endpoint, q *sendRequest, 
 	b = append(b, `,"code":`...)
 	b = strconv.AppendInt(b, int64(code), 10)
 	b = append(b, `,"wamid":"`...)
-	b = append(b, wamid...)
+	b = append(b, p.wamid...)
 	return append(b, "\"}\n"...)
 }

@@ -42,6 +42,7 @@ type send struct {
 	number   *number
 	endpoint endpoint
 	at       time.Time
+	begin    time.Time // when the first byte of the request was read
 	request  sendRequest
 	to       recipient
 	template *template // nil for a text
@@ -53,7 +54,12 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, n *number, ep
 	mem := s.bodies.Get().(*scratch)
 	defer s.bodies.Put(mem)
 	p := send{number: n, endpoint: ep, at: time.Now()}
-	f := s.readBody(r, mem)
+	unread := s.readBody(r, mem)
+	p.begin = beginning(r, p.at)
+	f := s.authorize(r)
+	if f == nil {
+		f = unread
+	}
 	if f == nil {
 		f = s.judge(&p, mem)
 	}
@@ -79,6 +85,9 @@ func (s *Server) serveSend(w http.ResponseWriter, r *http.Request, n *number, ep
 	}
 	m := s.accept(&p, mem)
 	s.note(&p, mem, told(how), 0)
+	if m != nil {
+		s.schedule(m)
+	}
 	pause(r.Context(), s.opts.Latency)
 	s.reply(w, r, &p, mem, m, how)
 }
@@ -191,18 +200,18 @@ func (s *Server) accept(p *send, mem *scratch) *message {
 	if s.opts.WebhookURL == "" {
 		return nil
 	}
-	m := s.newMessage(p, mem)
-	s.schedule(m)
-	return m
+	return s.newMessage(p, mem)
 }
 
+// note writes the POST into the ledger. What is not on record is not answered.
 func (s *Server) note(p *send, mem *scratch, status, code int) {
 	if s.ledger == nil {
 		return
 	}
-	mem.out = ledgerLine(mem.out[:0], p.at, p.number, p.endpoint, &p.request, status, code, p.wamid)
+	mem.out = ledgerLine(mem.out[:0], p, time.Now(), status, code)
 	if err := s.ledger.write(mem.out); err != nil {
 		s.log.Error("sandbox ledger", "error", err)
+		panic(http.ErrAbortHandler)
 	}
 }
 

@@ -147,10 +147,6 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.writeFault(w, &fault{status: http.StatusBadRequest, code: 2500, message: "Unknown path components: " + r.URL.Path})
 		return
 	}
-	if f := s.authorize(r); f != nil {
-		s.writeFault(w, f)
-		return
-	}
 	if n := s.byID[object]; n != nil && r.Method == http.MethodPost {
 		switch edge {
 		case "messages":
@@ -160,6 +156,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.serveSend(w, r, n, endpoint{major, true})
 			return
 		}
+	}
+	if f := s.authorize(r); f != nil {
+		s.writeFault(w, f)
+		return
 	}
 	s.serveObject(w, r, object, edge)
 }

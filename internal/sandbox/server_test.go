@@ -341,11 +341,13 @@ func TestLedger(t *testing.T) {
 			Number, Endpoint, To            string
 			Callback, Template, Lang, WAMID string
 			HTTP, Code                      int
+			Begin, Decided                  int64
 		}
 		if err := json.Unmarshal([]byte(line), &l); err != nil {
 			t.Fatalf("%v in %s", err, line)
 		}
-		if l.Number != number || l.Endpoint != "messages" || l.Callback != "cb:"+l.To || l.Template != "weekend_offer" || l.At.IsZero() {
+		if l.Number != number || l.Endpoint != "messages" || l.Callback != "cb:"+l.To || l.Template != "weekend_offer" || l.At.IsZero() ||
+			l.Begin == 0 || l.Begin > l.Decided {
 			t.Errorf("line %s", line)
 		}
 		seen = append(seen, fmt.Sprint(l.To, " ", l.HTTP, " ", l.Code, " ", l.WAMID != ""))

@@ -14,7 +14,7 @@ import (
 	"github.com/permesso/permesso/internal/errcode"
 )
 
-// bulk is a table that imports fill, with the columns that they give; the others take their defaults.
+// bulk is a table that imports and planning fill, with the columns that they give; the others take their defaults.
 type bulk struct {
 	table   string
 	shared  []string // have one value in all rows
@@ -29,6 +29,7 @@ var (
 	bulkIdentifiers = bulk{"identifiers", []string{"kind", "created_at"}, []string{"hash", "person_id", "value"}}
 	bulkConsents    = bulk{"consents", []string{"actor", "recorded_at"}, []string{"person_id", "category", "at", "event_id", "action", "source",
 		"wording_hash", "evidence"}}
+	bulkDeliveries = bulk{"deliveries", []string{"run_id", "queued_at"}, []string{"person_id", "state", "reason", "due_at"}}
 )
 
 // rowsOf are rows for a bulk. A value is []byte, string, int64 or nil.

@@ -224,10 +224,10 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnsw
 			continue
 		}
 		template, found := f.status[languageKey(row.Language)]
-		decision := policy.Decide(run.Rules, policy.Facts{
+		decision := policy.DecideWithin(run.Rules, policy.Facts{
 			Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID],
 			Message: policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.status, TemplateKind: template.kind, MissingParameter: row.Missing},
-		})
+		}, sender.BeginWithin)
 		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
 	}
 	return answers

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -248,43 +249,68 @@ func (c *change) addStatus(b *batch) {
 // cooldown is how long Meta asks to leave a person alone after 131049 (Meta, "Per-user marketing template message limits", read 2026-09-11).
 const cooldown = 24 * time.Hour
 
-// consequences are what a failure means beyond its own delivery, once, when the delivery first becomes failed.
+// consequences are what a failure means beyond its own delivery, once, when the delivery first becomes failed. Several messages of
+// one person may fail together, and persons are written in key order, as the gate locks them.
 func (s *Store) consequences(ctx context.Context, tx *sqlx.Tx, now instant, changes []*change) (stopped []policy.PersonID, err error) {
-	cool, strike := s.dialect.newBatch(), s.dialect.newBatch()
+	cool, strikes := map[policy.PersonID]instant{}, map[policy.PersonID]int64{}
+	var stops []*change
 	for _, c := range changes {
+		person := c.key.person
 		if c.err != nil && c.err.Reaction == sender.Suppress {
-			stopped = append(stopped, c.key.person)
+			stopped = append(stopped, person)
 		}
 		if c.err == nil || c.state != sender.Failed || c.was == sender.Failed {
 			continue
 		}
 		switch c.err.Reaction {
 		case sender.Cooldown:
-			cool.row().bytes(c.key.person[:]).num(int64(at(max(now, c.failed).time().Add(cooldown))))
+			cool[person] = max(cool[person], at(max(now, c.failed).time().Add(cooldown)))
 		case sender.Undeliverable:
-			strike.row().bytes(c.key.person[:])
+			strikes[person]++
 		case sender.Suppress:
-			act := policy.Act{Kind: policy.ActStop, Scope: policy.ScopeKind(policy.Marketing), Origin: policy.OriginMeta1050, At: cmp.Or(c.failed, now).time(), MessageID: c.wamid}
-			people := []policy.PersonID{c.key.person}
-			if err := s.lockPersons(ctx, tx, now, people); err != nil {
-				return nil, err
-			}
-			if err := s.suppressPersons(ctx, tx, now, act, people, nil); err != nil {
-				return nil, err
-			}
+			stops = append(stops, c)
 		}
 	}
-	if cool.rows > 0 {
-		if _, err := s.queries.cooldown.exec(ctx, tx, &cool); err != nil {
-			return nil, fmt.Errorf("noting Meta's cooldown: %w", err)
-		}
+	if err := s.stopForMeta(ctx, tx, now, stops); err != nil {
+		return nil, err
 	}
-	if strike.rows > 0 {
-		if _, err := s.queries.strike.exec(ctx, tx, &strike); err != nil {
-			return nil, fmt.Errorf("counting undeliverable messages: %w", err)
-		}
+	if err := writePersons(ctx, tx, s.queries.cooldown, s.dialect.newBatch(), cool); err != nil {
+		return nil, fmt.Errorf("noting Meta's cooldown: %w", err)
+	}
+	if err := writePersons(ctx, tx, s.queries.strike, s.dialect.newBatch(), strikes); err != nil {
+		return nil, fmt.Errorf("counting undeliverable messages: %w", err)
 	}
 	return stopped, nil
+}
+
+// stopForMeta writes the stops that failures told us of.
+func (s *Store) stopForMeta(ctx context.Context, tx *sqlx.Tx, now instant, stops []*change) error {
+	people := make([]policy.PersonID, len(stops))
+	for i, c := range stops {
+		people[i] = c.key.person
+	}
+	if err := s.lockPersons(ctx, tx, now, distinct(people)); err != nil {
+		return err
+	}
+	for _, c := range stops {
+		act := policy.Act{Kind: policy.ActStop, Scope: policy.ScopeKind(policy.Marketing), Origin: policy.OriginMeta1050, At: cmp.Or(c.failed, now).time(), MessageID: c.wamid}
+		if err := s.suppressPersons(ctx, tx, now, act, []policy.PersonID{c.key.person}, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writePersons runs a statement with one number for each person, in key order.
+func writePersons[N ~int64](ctx context.Context, tx *sqlx.Tx, write statement, b batch, numbers map[policy.PersonID]N) error {
+	if len(numbers) == 0 {
+		return nil
+	}
+	for _, person := range slices.SortedFunc(maps.Keys(numbers), comparePersons) {
+		b.row().bytes(person[:]).num(int64(numbers[person]))
+	}
+	_, err := write.exec(ctx, tx, &b)
+	return err
 }
 
 // parseCallback reads the attempt out of our callback text; ok is false for texts that are not of this instance.
@@ -374,10 +400,28 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 	return nil
 }
 
+// How long what came early is looked at. Whoever records a message applies what waits for it; only two writes that passed each
+// other leave something behind, and they did so in the same moments.
+const (
+	earlyFresh = time.Hour
+	// earlyKept outlasts the 30 days for which Meta holds messages to people who are offline: what is older belongs to messages
+	// of others who use the number.
+	earlyKept = 40 * 24 * time.Hour
+)
+
 // ReplayEarly applies early stops and statuses whose message has become known since; the two writes may have passed each other.
+// It lets go of what is older than earlyKept.
 func (s *Store) ReplayEarly(ctx context.Context) error {
+	now, err := s.dialect.now(ctx, s.read)
+	if err != nil {
+		return fmt.Errorf("reading early statuses: %w", err)
+	}
+	if err := s.forgetEarly(ctx, now-instant(earlyKept.Microseconds())); err != nil {
+		return err
+	}
 	var wamids []string
-	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid LIMIT 500`); err != nil {
+	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid WHERE e2.received_at > $1 LIMIT 500`,
+		now-instant(earlyFresh.Microseconds())); err != nil {
 		return fmt.Errorf("reading early statuses: %w", err)
 	}
 	if len(wamids) == 0 {
@@ -394,4 +438,18 @@ func (s *Store) ReplayEarly(ctx context.Context) error {
 		}
 		return s.applyEarly(ctx, tx, now, &b)
 	})
+}
+
+func (s *Store) forgetEarly(ctx context.Context, before instant) error {
+	var old bool
+	if err := s.read.GetContext(ctx, &old, "SELECT EXISTS (SELECT 1 FROM early_statuses WHERE received_at < $1)", before); err != nil {
+		return fmt.Errorf("looking for early statuses that nothing came for: %w", err)
+	}
+	if !old {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, "DELETE FROM early_statuses WHERE received_at < $1", before); err != nil {
+		return fmt.Errorf("forgetting early statuses: %w", err)
+	}
+	return nil
 }

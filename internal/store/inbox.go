@@ -29,17 +29,18 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			return err
 		}
 		var statuses []sender.Status
+		var replies []sender.Reply
 		for _, body := range bodies {
-			statuses = append(statuses, body.Statuses...)
-			if err := s.applyReplies(ctx, tx, now, body.Replies); err != nil {
-				return err
-			}
+			statuses, replies = append(statuses, body.Statuses...), append(replies, body.Replies...)
 			if err := s.updateTemplates(ctx, tx, now, body.Templates); err != nil {
 				return err
 			}
 			if err := s.keepBody(ctx, tx, now, body); err != nil {
 				return err
 			}
+		}
+		if err := s.applyReplies(ctx, tx, now, replies); err != nil {
+			return err
 		}
 		people, err := s.applyStatuses(ctx, tx, now, statuses)
 		stopped = append(stopped, people...)
@@ -230,23 +231,20 @@ func (s *Store) identifiersOf(ctx context.Context, tx *sqlx.Tx, people []policy.
 
 // applyReplies notes who wrote, and marks the delivery that they answered.
 func (s *Store) applyReplies(ctx context.Context, tx *sqlx.Tx, now instant, replies []sender.Reply) error {
-	people := s.dialect.newBatch()
+	latest := map[policy.PersonID]instant{}
 	for _, r := range replies {
 		from, err := s.peopleOf(ctx, tx, now, r.Identity, r.ContextWAMID)
 		if err != nil {
 			return err
 		}
 		for _, person := range from {
-			people.row().bytes(person[:]).num(int64(at(r.At)))
+			latest[person] = max(latest[person], at(r.At))
 		}
 		if err := markAnswered(ctx, tx, now, r, from); err != nil {
 			return err
 		}
 	}
-	if people.rows == 0 {
-		return nil
-	}
-	if _, err := s.queries.markReplied.exec(ctx, tx, &people); err != nil {
+	if err := writePersons(ctx, tx, s.queries.markReplied, s.dialect.newBatch(), latest); err != nil {
 		return fmt.Errorf("noting replies: %w", err)
 	}
 	return nil

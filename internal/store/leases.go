@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+
+	"github.com/permesso/permesso/sender"
 )
 
 // Hold takes or renews a number's lease for span, by the database's clock. taken is true when it was not holder's before.
@@ -77,31 +80,50 @@ func (s *Store) LeaseUntil(ctx context.Context, numberID string) (time.Time, err
 }
 
 // Settle turns the rows of a number's open and just cancelled runs that stand in sending since more than age into unknown: the
-// process that gated them died, or could not store what became of them. Their fate is told by webhooks alone.
-func (s *Store) Settle(ctx context.Context, numberID string, age time.Duration) (int, error) {
-	var settled int64
-	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
-		now, err := s.dialect.now(ctx, tx)
-		if err != nil {
-			return err
-		}
-		const left = ` WHERE state = 'sending' AND sending_at <= $1 AND run_id IN (SELECT r.run_id FROM runs r WHERE r.number_id = $2
-			AND (r.state IN ('planning', 'running', 'paused') OR r.state = 'cancelled' AND r.finished_at > $3))`
-		args := []any{now - instant(age.Microseconds()), numberID, now - instant(settleCancelled.Microseconds())}
-		// Before they move: what is noted here and did not move is let go of when its silence is looked at.
-		if _, err := tx.ExecContext(ctx, "INSERT INTO unsettled (attempt_id, run_id, person_id) SELECT attempt_id, run_id, person_id FROM deliveries"+left+
-			" AND attempt_id IS NOT NULL ON CONFLICT (attempt_id) DO NOTHING", args...); err != nil {
-			return err
-		}
-		done, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = 'unknown', changed_at = $4"+left, append(args, now)...)
-		if err != nil {
-			return err
-		}
-		settled, err = done.RowsAffected()
-		return err
-	})
+// process that gated them died, or could not store what became of them. Their fate is told by webhooks alone. It looks for them
+// without writing: that walks whole runs, and on SQLite no gate and no stop could be stored meanwhile.
+func (s *Store) Settle(ctx context.Context, numberID string, age time.Duration) (settled int, err error) {
+	lost, err := s.lostInSending(ctx, numberID, age)
 	if err != nil {
-		return 0, fmt.Errorf("settling deliveries of number %s: %w", numberID, err)
+		return 0, fmt.Errorf("looking for lost deliveries of number %s: %w", numberID, err)
 	}
-	return int(settled), nil
+	for chunk := range slices.Chunk(lost, recordsPerStatement) {
+		b := s.dialect.newBatch()
+		for _, r := range chunk {
+			b.row().str(r.RunID).bytes(r.PersonID).str(string(sender.Sending)).bytes(r.AttemptID)
+		}
+		var moved int64
+		err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+			now, err := s.dialect.now(ctx, tx)
+			if err != nil {
+				return err
+			}
+			if _, err := s.queries.addUnsettled.exec(ctx, tx, &b); err != nil {
+				return err
+			}
+			done, err := s.queries.recordUnknown.exec(ctx, tx, &b, now)
+			if err != nil {
+				return err
+			}
+			moved, err = done.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return settled, fmt.Errorf("settling deliveries of number %s: %w", numberID, err)
+		}
+		settled += int(moved)
+	}
+	return settled, nil
+}
+
+func (s *Store) lostInSending(ctx context.Context, numberID string, age time.Duration) (lost []deliveryRow, err error) {
+	now, err := s.dialect.now(ctx, s.read)
+	if err != nil {
+		return nil, err
+	}
+	err = s.read.SelectContext(ctx, &lost, `SELECT d.run_id, d.person_id, d.attempt_id FROM deliveries d WHERE d.state = 'sending' AND d.sending_at <= $2
+		AND d.run_id IN (SELECT r.run_id FROM runs r WHERE r.number_id = $1
+		AND (r.state IN ('planning', 'running', 'paused') OR r.state = 'cancelled' AND r.finished_at > $3)) ORDER BY d.run_id, d.person_id`,
+		numberID, now-instant(age.Microseconds()), now-instant(settleCancelled.Microseconds()))
+	return lost, err
 }

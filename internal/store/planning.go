@@ -218,35 +218,65 @@ func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, 
 	return nil
 }
 
-// Enqueue writes the planner's word on a page of people: one row each, refused ones too. Rows that are there stay as they are.
+// Enqueue writes the planner's word on a page of people: one row each, refused ones too. Rows that are there stay as they are,
+// and a run that is over gets none.
 func (s *Store) Enqueue(ctx context.Context, runID string, rows []scheduler.Row) error {
 	const perStatement = 2000
 	for chunk := range slices.Chunk(rows, perStatement) {
-		b := s.dialect.newBatch()
-		for _, row := range chunk {
-			state, due := landing(row.Decision), instant(0)
-			switch state {
-			case sender.Sending:
-				state = sender.Queued
-			case sender.Queued:
-				due = at(row.Decision.Until)
-			}
-			b.row().bytes(row.PersonID[:]).str(string(state)).strOrNull(string(row.Decision.Reason)).when(due)
+		err := s.enqueue(ctx, runID, chunk, s.enqueueNew)
+		if errors.Is(err, errNotNew) {
+			// The planner was here before it was cut off.
+			err = s.enqueue(ctx, runID, chunk, s.enqueueAbsent)
 		}
-		err := s.inTx(ctx, func(tx *sqlx.Tx) error {
-			now, err := s.dialect.now(ctx, tx)
-			if err != nil {
-				return err
-			}
-			_, err = s.queries.enqueue.exec(ctx, tx, &b, runID, now)
-			return err
-		})
 		if err != nil {
 			return fmt.Errorf("writing the deliveries of run %s: %w", runID, err)
 		}
 		s.grew(ctx, len(chunk), "deliveries")
 	}
 	return nil
+}
+
+func (s *Store) enqueue(ctx context.Context, runID string, rows []scheduler.Row, write func(context.Context, *sqlx.Tx, rowsOf) error) error {
+	return s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		var open bool
+		if err := tx.GetContext(ctx, &open, "SELECT EXISTS (SELECT 1 FROM runs WHERE run_id = $1 AND state IN ('planning', 'waiting', 'running', 'paused'))", runID); err != nil || !open {
+			return err
+		}
+		return write(ctx, tx, rowsOf{shared: []any{runID, int64(now)}, n: len(rows), row: func(i int, row []any) []any { return appendPlanned(row, rows[i]) }})
+	})
+}
+
+// enqueueNew takes for granted that none of the rows is there, which costs half of looking; errNotNew when one was, and then the
+// transaction is over.
+func (s *Store) enqueueNew(ctx context.Context, tx *sqlx.Tx, rows rowsOf) error {
+	return s.load(ctx, tx, bulkDeliveries, rows)
+}
+
+func (s *Store) enqueueAbsent(ctx context.Context, tx *sqlx.Tx, rows rowsOf) error {
+	_, err := s.add(ctx, tx, bulkDeliveries, s.queries.enqueue, rows)
+	return err
+}
+
+// appendPlanned appends the columns of bulkDeliveries.
+func appendPlanned(columns []any, row scheduler.Row) []any {
+	var reason, due any
+	if row.Decision.Reason != "" {
+		reason = string(row.Decision.Reason)
+	}
+	state := landing(row.Decision)
+	switch state {
+	case sender.Sending:
+		state = sender.Queued
+	case sender.Queued:
+		if at := at(row.Decision.Until); at != 0 {
+			due = int64(at)
+		}
+	}
+	return append(columns, row.PersonID[:], string(state), reason, due)
 }
 
 // Counted keeps what the first pass counted, before any row is written, and the kind as which the messages count.

@@ -53,7 +53,7 @@ func buildQueries(d dialect) queries {
 			{each consents c: c.person_id = x.person_id AND c.category = $2}`, person),
 		gateSends: with(`SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM {batch}
 			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2}
-			JOIN runs r ON r.run_id = d.run_id WHERE r.test = 0 AND d.state IN `+counting, person),
+			{each runs r: r.run_id = d.run_id} WHERE r.test = 0 AND d.state IN `+counting, person),
 		gateAllow: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
 			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
@@ -65,11 +65,9 @@ func buildQueries(d dialect) queries {
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("reason"), integerOf("due_at")),
 
-		enqueue: with(`INSERT INTO deliveries (run_id, person_id, state, reason, queued_at, due_at)
-			SELECT $2, x.person_id, x.state, x.reason, $3, x.due_at FROM {batch}
-			WHERE EXISTS (SELECT 1 FROM runs r WHERE r.run_id = $2 AND r.state IN ('planning', 'waiting', 'running', 'paused'))
-			ON CONFLICT (run_id, person_id) DO NOTHING`,
-			person, textOf("state"), textOf("reason"), integerOf("due_at")),
+		enqueue: with(`INSERT INTO deliveries (run_id, queued_at, person_id, state, reason, due_at)
+			SELECT x.run_id, x.queued_at, x.person_id, x.state, x.reason, x.due_at FROM {batch} WHERE true ON CONFLICT (run_id, person_id) DO NOTHING`,
+			textOf("run_id"), integerOf("queued_at"), person, textOf("state"), textOf("reason"), integerOf("due_at")),
 
 		// Nothing waits in a run that is over: of one that was cancelled the row is cancelled, of one that is done it stays unknown.
 		recordBack: with(`UPDATE deliveries SET state = CASE WHEN r.state = 'cancelled' THEN 'cancelled' ELSE 'queued' END,
@@ -183,7 +181,7 @@ func buildQueries(d dialect) queries {
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.replied_at, 0) < x.at`, person, integerOf("at")),
 		cooldown: with(`UPDATE persons SET cooldown_until = x.until FROM {batch}
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.cooldown_until, 0) < x.until`, person, integerOf("until")),
-		strike:        with(`UPDATE persons SET strikes = strikes + 1 WHERE person_id IN <(SELECT x.person_id FROM {batch})>`, person),
+		strike:        with(`UPDATE persons SET strikes = persons.strikes + x.n FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("n")),
 		inFlight:      with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
 		identifiersOf: with(`SELECT i.hash, i.kind, i.value FROM {batch} {each identifiers i: i.person_id = x.person_id}`, person),
 		suppressionsOf: with(`SELECT i.person_id, i.hash, i.kind, i.value, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}

@@ -371,9 +371,10 @@ func (s *Store) Pause(ctx context.Context, run sender.Run, reaction sender.React
 	return nil
 }
 
-// Halt stops everything, in every process, until Unhalt; it survives restarts. It returns how many runs it holds.
+// Halt stops everything, in every process, until Unhalt; it survives restarts. Halted again, the first time and the last
+// reason hold. It returns how many runs it holds.
 func (s *Store) Halt(ctx context.Context, why string) (int, error) {
-	if _, err := s.write.ExecContext(ctx, "UPDATE instance SET halted_at = $1, halted_why = $2 WHERE halted_at IS NULL", at(time.Now()), why); err != nil {
+	if _, err := s.write.ExecContext(ctx, "UPDATE instance SET halted_at = COALESCE(halted_at, $1), halted_why = $2", at(time.Now()), why); err != nil {
 		return 0, fmt.Errorf("halting: %w", err)
 	}
 	open, err := s.OpenRuns(ctx, "")

@@ -168,9 +168,9 @@ func (s *Store) CreateResend(ctx context.Context, run scheduler.Run) (scheduler.
 		}
 		b := s.dialect.newBatch()
 		for _, person := range people {
-			b.row().bytes(person[:]).str(string(sender.Queued)).null().null()
+			b.row().str(run.ID).num(int64(now)).bytes(person[:]).str(string(sender.Queued)).null().null()
 		}
-		if _, err := s.queries.enqueue.exec(ctx, tx, &b, run.ID, now); err != nil {
+		if _, err := s.queries.enqueue.exec(ctx, tx, &b); err != nil {
 			return err
 		}
 		run.PlannedAt = now.time()

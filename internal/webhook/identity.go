@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/permesso/permesso/internal/phone"
@@ -22,9 +23,9 @@ func identity(n names) policy.Identity {
 		switch {
 		case text == "":
 		case isParentID(text):
-			id.ParentUserID = first(id.ParentUserID, text)
+			id.ParentUserID = cmp.Or(id.ParentUserID, text)
 		case isUserID(text):
-			id.UserID = first(id.UserID, text)
+			id.UserID = cmp.Or(id.UserID, text)
 		case text == string(n.number):
 			if number, ok := phone.FromWhatsApp(text); ok {
 				id.Phone = number
@@ -32,7 +33,7 @@ func identity(n names) policy.Identity {
 		case text == string(n.user):
 			opaque = text
 		default:
-			id.ParentUserID = first(id.ParentUserID, text)
+			id.ParentUserID = cmp.Or(id.ParentUserID, text)
 		}
 	}
 	if opaque == "" {
@@ -44,15 +45,8 @@ func identity(n names) policy.Identity {
 			return id
 		}
 	}
-	id.UserID = first(id.UserID, opaque)
+	id.UserID = cmp.Or(id.UserID, opaque)
 	return id
-}
-
-func first(known, other string) string {
-	if known != "" {
-		return known
-	}
-	return other
 }
 
 // isUserID reports whether the text has the shape of a user id: a country code, a dot, letters and digits, as in
@@ -83,15 +77,8 @@ func (v *value) complete(n names) names {
 	for i := range v.Contacts {
 		c := &v.Contacts[i]
 		if alone || c.WaID != "" && (c.WaID == n.number || c.WaID == n.user) || c.UserID != "" && (c.UserID == n.user || c.UserID == n.number) {
-			return names{number: either(n.number, c.WaID), user: either(n.user, c.UserID), parent: either(n.parent, c.ParentID)}
+			return names{number: cmp.Or(n.number, c.WaID), user: cmp.Or(n.user, c.UserID), parent: cmp.Or(n.parent, c.ParentID)}
 		}
 	}
 	return n
-}
-
-func either(known, other word) word {
-	if known != "" {
-		return known
-	}
-	return other
 }

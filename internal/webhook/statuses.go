@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -67,7 +68,7 @@ func (r *reading) failure(raw json.RawMessage) *sender.Error {
 			r.odd = true
 			continue
 		}
-		one := &sender.Error{Code: code, Title: first(string(e.Title), string(e.Message)), Details: e.details(), Reaction: r.reaction(code)}
+		one := &sender.Error{Code: code, Title: cmp.Or(string(e.Title), string(e.Message)), Details: e.details(), Reaction: r.reaction(code)}
 		if chosen == nil || one.Reaction == sender.Suppress && chosen.Reaction != sender.Suppress {
 			chosen = one
 		}

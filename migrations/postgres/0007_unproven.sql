@@ -13,7 +13,16 @@ CREATE TABLE unsettled (
 INSERT INTO unsettled (attempt_id, run_id, person_id)
     SELECT attempt_id, run_id, person_id FROM deliveries WHERE state = 'unknown' AND attempt_id IS NOT NULL;
 
+-- A delivery is written at the gate, at the answer and at each status. With 40 every second answer found its page full and
+-- wrote all indexes; with 28 none does, and a run that is sent ends in fewer pages.
+ALTER TABLE deliveries SET (fillfactor = 28);
+
+-- What is early for long belongs to messages of others who use the number, and is let go of.
+CREATE INDEX early_statuses_received ON early_statuses (received_at);
+
 -- +goose Down
+DROP INDEX early_statuses_received;
+ALTER TABLE deliveries SET (fillfactor = 40);
 DROP TABLE unsettled;
 ALTER TABLE runs DROP COLUMN resends;
 ALTER TABLE deliveries DROP COLUMN heard_at;

@@ -13,7 +13,11 @@ CREATE TABLE unsettled (
 INSERT INTO unsettled (attempt_id, run_id, person_id)
     SELECT attempt_id, run_id, person_id FROM deliveries WHERE state = 'unknown' AND attempt_id IS NOT NULL;
 
+-- What is early for long belongs to messages of others who use the number, and is let go of.
+CREATE INDEX early_statuses_received ON early_statuses (received_at);
+
 -- +goose Down
+DROP INDEX early_statuses_received;
 DROP TABLE unsettled;
 ALTER TABLE runs DROP COLUMN resends;
 ALTER TABLE deliveries DROP COLUMN heard_at;

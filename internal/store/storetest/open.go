@@ -31,7 +31,7 @@ func Databases(t *testing.T, f func(t *testing.T, target string)) {
 	Postgres(t, f)
 }
 
-// Postgres is Databases for what SQLite has no part in.
+// Postgres is Databases for what SQLite does not have: several servers, a server that is cut off.
 func Postgres(t *testing.T, f func(t *testing.T, target string)) {
 	t.Helper()
 	server := os.Getenv(envPostgres)

@@ -260,6 +260,13 @@ func testHalt(w *world) {
 	if since, why, err := w.store.Halted(w.ctx); n != 1 || err != nil || since.IsZero() || why != "something is wrong" {
 		w.Errorf("Halt = %d; Halted = %s, %q, %v", n, since, why, err)
 	}
+	began, _, err := w.store.Halted(w.ctx)
+	w.must(err)
+	_, err = w.store.Halt(w.ctx, "it is the price")
+	w.must(err)
+	if since, why, err := w.store.Halted(w.ctx); err != nil || !since.Equal(began) || why != "it is the price" {
+		w.Errorf("halted again: %s, not %s, %q, %v", since, began, why, err)
+	}
 	if active, err := w.store.Active(w.ctx, numberID); err != nil || len(active) != 0 {
 		w.Errorf("%d runs are active, %v", len(active), err)
 	}

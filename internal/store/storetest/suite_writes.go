@@ -96,3 +96,59 @@ func testRetries(w *world) {
 		}
 	}
 }
+
+// testNewsTogether has a webhook tell several things of one person: each counts.
+func testNewsTogether(w *world) {
+	p := w.people(1)[0]
+	var failures []sender.Status
+	for n := range 3 {
+		f := w.pass(w.launch(fmt.Sprint("campaign ", n), "offers", []person{p}), []person{p})[0]
+		w.record(taken, f)
+		status := w.status(f, sender.Failed, time.Now())
+		status.Err = &sender.Error{Code: 131026, Title: "Message undeliverable", Reaction: sender.Undeliverable}
+		failures = append(failures, status)
+	}
+	last := time.Now().Add(-time.Hour).Truncate(time.Second)
+	wrote := func(at time.Time) sender.Inbox {
+		return sender.Inbox{Replies: []sender.Reply{{Identity: policy.Identity{Phone: p.phone}, MessageID: fmt.Sprint("wamid.", at.Unix()), At: at}}}
+	}
+	early := wrote(last.Add(-time.Hour))
+	early.Replies = append(early.Replies, wrote(last).Replies...)
+	_, err := w.store.Store(w.ctx, []sender.Inbox{early, wrote(last.Add(-time.Minute)), {Statuses: failures}})
+	w.must(err)
+	subject, _, err := w.store.Subject(w.ctx, p.phone, scheduler.Want{SendsSince: time.Now(), Activity: true})
+	w.must(err)
+	if !subject.Person.Unreachable {
+		w.Error("three undeliverable messages in one webhook do not make a person unreachable")
+	}
+	if !subject.Contact.RepliedAt.Equal(last) {
+		w.Errorf("the person wrote last at %s, want %s", subject.Contact.RepliedAt, last)
+	}
+}
+
+// testPagePlannedAgain writes a page of which a part is there, as a planner does that was cut off, and one of a run that is over.
+func testPagePlannedAgain(w *world) {
+	people := w.people(6)
+	run, _, err := w.store.CreateRun(w.ctx, w.draft("again", "offers"))
+	w.must(err)
+	page := allowed(people)
+	page[0].Decision = policy.Decision{Verdict: policy.Deny, Reason: policy.NoConsent}
+	until := time.Now().Add(time.Hour).Truncate(time.Second)
+	page[1].Decision = policy.Decision{Verdict: policy.Defer, Reason: policy.OutsideWindow, Until: until}
+	w.must(w.store.Enqueue(w.ctx, run.ID, page[:3]))
+	page[0].Decision, page[1].Decision = page[2].Decision, page[2].Decision
+	page[4].Decision = policy.Decision{Verdict: policy.Deny, Reason: policy.Country}
+	w.must(w.store.Enqueue(w.ctx, run.ID, append(page[:5:5], page[3])))
+	w.want(run.ID, sender.Skipped, policy.NoConsent, people[0])
+	w.want(run.ID, sender.Queued, policy.OutsideWindow, people[1])
+	w.want(run.ID, sender.Queued, "", people[2], people[3])
+	w.want(run.ID, sender.Skipped, policy.Country, people[4])
+	if due := w.lines(run.ID)[people[1].id].DueAt; !due.Equal(until) {
+		w.Errorf("due at %s, want %s", due, until)
+	}
+	w.must(w.store.MoveRun(w.ctx, run.ID, scheduler.RunCancelled, "enough"))
+	w.must(w.store.Enqueue(w.ctx, run.ID, page[5:]))
+	if n := len(w.lines(run.ID)); n != 5 {
+		w.Errorf("a run that is cancelled has %d rows, want 5", n)
+	}
+}

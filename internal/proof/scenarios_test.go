@@ -1,0 +1,93 @@
+package proof
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/permesso/permesso/internal/store/storetest"
+)
+
+// scenario is one way of things going wrong.
+type scenario struct {
+	name     string
+	failure  string // the rows of the failure model that it plays
+	postgres bool   // it needs a server; else it plays on both databases
+	play     func(t *testing.T, target string, seed uint64, soak length)
+}
+
+// length says whether a scenario is played at length.
+type length bool
+
+// of is one number in the short form and another in the long one.
+func (soak length) of(short, long int) int {
+	if soak {
+		return long
+	}
+	return short
+}
+
+var scenarios = []scenario{
+	{"kill", "F1", false, playKill},
+	{"lost", "F2", false, playLost},
+	{"wire", "F3", false, playWire},
+	{"stops", "F8", false, playStops},
+	{"planning", "F8", false, playPlanning},
+	{"consents", "promise 3", false, playConsents},
+	{"disorder", "F4 F5 F7", false, playDisorder},
+	{"cap", "F30", false, playCap},
+	{"restarts", "F33", false, playRestarts},
+	{"freeze", "F13", true, playFreeze},
+	{"commit", "F15", true, playCommit},
+	{"server", "F9 F14", true, playServer},
+}
+
+// TestScenarios plays every scenario on each database that it is for. PERMESSO_SOAK=1 plays them at length, with many seeds.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	seeds := seedsOf(t)
+	for _, s := range scenarios {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			for _, seed := range seeds {
+				t.Run(fmt.Sprintf("seed%d", seed), func(t *testing.T) {
+					if len(seeds) == 1 {
+						t.Parallel()
+					}
+					on := storetest.Databases
+					if s.postgres {
+						on = storetest.Postgres
+					}
+					on(t, func(t *testing.T, target string) {
+						if len(seeds) == 1 {
+							t.Parallel()
+						}
+						s.play(t, target, seed, length(os.Getenv(envSoak) == "1"))
+					})
+				})
+			}
+		})
+	}
+}
+
+// seedsOf are the seeds to play: the one that is asked for, those of a soak, or one that is new each time.
+func seedsOf(t *testing.T) []uint64 {
+	t.Helper()
+	if asked := os.Getenv(envSeed); asked != "" {
+		seed, err := strconv.ParseUint(asked, 10, 64)
+		if err != nil {
+			t.Fatalf("%s=%s is no number", envSeed, asked)
+		}
+		return []uint64{seed}
+	}
+	if os.Getenv(envSoak) == "1" {
+		return []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}
+	}
+	return []uint64{rand.Uint64N(1 << 32)}
+}
+
+// pause waits a random part of a span.
+func (r *rig) pause(most time.Duration) { time.Sleep(time.Duration(r.chance.Int64N(int64(most)))) }

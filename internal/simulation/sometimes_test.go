@@ -1,0 +1,42 @@
+package simulation
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+)
+
+// sometimes counts the paths that were met, over all seeds of a test.
+type sometimes struct {
+	mu   sync.Mutex
+	seen map[string]int
+}
+
+func (s *sometimes) note(path string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.seen == nil {
+		s.seen = map[string]int{}
+	}
+	s.seen[path]++
+}
+
+func (s *sometimes) count(path string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen[path]
+}
+
+// report logs how often each path was met.
+func (s *sometimes) report(t *testing.T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var lines []string
+	for _, path := range slices.Sorted(maps.Keys(s.seen)) {
+		lines = append(lines, fmt.Sprintf("%7d %s", s.seen[path], path))
+	}
+	t.Logf("met, over %d seeds:\n%s", *runs, strings.Join(lines, "\n"))
+}
