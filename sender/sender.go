@@ -2,8 +2,6 @@ package sender
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"strings"
@@ -148,31 +146,6 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	}
-}
-
-// newAttempts makes n attempt ids: six bytes of time and ten of chance. They sort by time, so that the index over them
-// grows at one end; random ones dirty a page each.
-func newAttempts(n int, now time.Time) []AttemptID {
-	var stamp [8]byte
-	binary.BigEndian.PutUint64(stamp[:], uint64(now.UnixMilli()))
-	raw := make([]byte, 10*n)
-	_, _ = rand.Read(raw) // it never fails; it ends the program instead
-	ids := make([]AttemptID, n)
-	for i := range ids {
-		copy(ids[i][:6], stamp[2:])
-		copy(ids[i][6:], raw[10*i:])
-	}
-	return ids
-}
-
-// FirstAttempt is the lowest id of an attempt made at a moment or after it, by the clock of the process that made it.
-func FirstAttempt(moment time.Time) (id AttemptID) {
-	if ms := moment.UnixMilli(); ms > 0 {
-		var stamp [8]byte
-		binary.BigEndian.PutUint64(stamp[:], uint64(ms))
-		copy(id[:6], stamp[2:])
-	}
-	return id
 }
 
 // ErrNoBinding says that a run's template no longer fits; the run pauses.
