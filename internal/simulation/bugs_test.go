@@ -38,9 +38,9 @@ var bugs = []struct {
 			}
 		})
 	}}},
-	{"an answer that was taken is a refusal for the moment", 5, bug{found: "twice", record: func(outcomes []sender.Outcome) []sender.Outcome {
+	{"an answer that was taken is a refusal for the moment", 1, bug{found: "twice", record: func(outcomes []sender.Outcome) []sender.Outcome {
 		return changed(outcomes, func(r *sender.Result) {
-			if r.Fate == sender.TakenHeld {
+			if r.Fate == sender.Taken {
 				*r = sender.Result{Fate: sender.Refused, Err: &sender.Error{Code: 131016, Title: "again", Reaction: sender.Retry}}
 			}
 		})
@@ -146,7 +146,11 @@ func (w *world) once(run string, rows []sender.Row) (left []sender.Row) {
 // TestTheJudgeFindsBugs plants one bug after another; some seed among a few must show it, and in the way that it should.
 func TestTheJudgeFindsBugs(t *testing.T) {
 	const patience = 12
-	for _, planted := range bugs {
+	tried := bugs
+	if racing {
+		tried = bugs[:3]
+	}
+	for _, planted := range tried {
 		t.Run(planted.name, func(t *testing.T) {
 			t.Parallel()
 			for seed := planted.from; seed < planted.from+patience; seed++ {
