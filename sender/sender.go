@@ -118,11 +118,17 @@ func (s *Sender) renew(ctx context.Context, renewed time.Time) {
 // settleAll settles what the process before left behind, if the lease was taken from one, and then what lost its outcome
 // in this one, until ctx is done.
 func (s *Sender) settleAll(ctx context.Context, taken bool) {
+	began := time.Now()
 	if taken {
 		s.settle(ctx, leaseSpan)
 	}
 	for wait := leaseSpan + leaseRenew; Sleep(ctx, wait); wait = settleEvery {
-		s.settle(ctx, settleOwn)
+		age := settleOwn
+		if taken {
+			// What passed the gate in its last seconds was too young before. Nothing of this process is as old as its lease.
+			age, taken = time.Since(began), false
+		}
+		s.settle(ctx, age)
 	}
 }
 
