@@ -59,7 +59,7 @@ func runLineOf(r scheduler.Run) runLine {
 	return runLine{
 		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
 		Resends: r.Resends,
-		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
+		FireAt:  at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
 
