@@ -43,6 +43,8 @@ var scenarios = []scenario{
 	{"freeze", "F13", true, playFreeze},
 	{"commit", "F15", true, playCommit},
 	{"server", "F9 F14", true, playServer},
+	{"disk", "F16", false, playDisk},
+	{"power", "F17", false, playPower},
 }
 
 // TestScenarios plays every scenario on each database that it is for. PERMESSO_SOAK=1 plays them at length, with many seeds.
