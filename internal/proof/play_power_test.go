@@ -130,13 +130,13 @@ func (r *rig) auditImage(e Evidence) imageVerdict {
 		}
 	}
 	if lost > 0 {
-		r.t.Errorf("%s, seed %d: in image %d %d of %d POSTs are not on record: they would be sent again", r.name, r.seed, r.kills+1, lost, len(e.Posts))
+		r.t.Errorf("audit: %s: in image %d %d of %d POSTs are not on record: they would be sent again (seed %d)", OnRecord, r.kills+1, lost, len(e.Posts), r.seed)
 	}
 	for i, f := range v.Findings {
 		if i == 8 {
 			break
 		}
-		r.t.Errorf("%s, seed %d: image %d: %s: %s", r.name, r.seed, r.kills+1, f.Invariant, f.Sentence)
+		r.t.Errorf("audit: %s: in image %d: %s", f.Invariant, r.kills+1, f.Sentence)
 	}
 	return v
 }

@@ -43,6 +43,10 @@ var scenarios = []scenario{
 	{"freeze", "F13", true, playFreeze},
 	{"commit", "F15", true, playCommit},
 	{"server", "F9 F14", true, playServer},
+	{"late", "F6", false, playLate},
+	{"flood", "F18", false, playFlood},
+	{"malice", "F19", false, playMalice},
+	{"outage", "F9", false, playOutage},
 	{"disk", "F16", false, playDisk},
 	{"power", "F17", false, playPower},
 }

@@ -168,6 +168,15 @@ var mutants = []mutant{
 		},
 	},
 	{
+		name: "log-synced-late", what: "SQLite's log is on the disk only some time after the commit",
+		scenario: "power", database: "sqlite", breaks: []string{"on_record", "stop_kept"},
+		edits: []edit{
+			{"internal/store/store.go",
+				`synchronous(FULL)`,
+				`synchronous(NORMAL)`},
+		},
+	},
+	{
 		name: "begins-at-leisure", what: "a POST may begin long after its gate",
 		scenario: "stops", database: "sqlite", breaks: []string{"after_stop"},
 		edits: []edit{
