@@ -18,6 +18,7 @@ import (
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/internal/metrics"
 	"github.com/permesso/permesso/internal/store"
+	"github.com/permesso/permesso/internal/webhook"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -35,6 +36,7 @@ type App struct {
 	metrics *metrics.Metrics
 	holder  string
 
+	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live
 	source  *source       // where configurations come from; nil in a process that reads none anew
@@ -168,7 +170,7 @@ func (a *App) bind(ctx context.Context, run sender.Run) (sender.Binding, error) 
 func (a *App) sender(n config.Number) *sender.Sender {
 	return sender.New(sender.Options{
 		NumberID: n.ID, PerSecond: n.MessagesPerSecond, Holder: a.holder, Instance: a.Store.Instance(),
-		Client: a.Graph, Ledger: a.Store, Runs: a.Store, Leases: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
+		Client: a.Graph, Ledger: heedful{a.Store, a.owes}, Runs: a.Store, Leases: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
 	})
 }
 

@@ -67,7 +67,7 @@ func (l *listener) run(ctx context.Context) error {
 // receiver is the webhook's receiver, committing to the store.
 func (a *App) receiver() *webhook.Receiver {
 	return webhook.New(webhook.Options{
-		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: a.Store,
+		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: a.Store, Writable: a.Store.Ping,
 		Keywords: func() policy.Keywords { return a.live.Load().keywords }, Kind: a.Kind,
 		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
 		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
@@ -91,6 +91,7 @@ func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 		return nil, nil, err
 	}
 	webhook.ConfigureServer(l.server)
+	a.ears.Store(r)
 	return l, r, nil
 }
 
