@@ -30,7 +30,9 @@ type line struct {
 	refreshAt time.Time
 	refresh   atomic.Bool
 	trouble   trouble
-	mu        sync.Mutex // guards pace's figures, which gates and outcomes tell
+	refusals  refusals
+	careful   atomic.Bool // a breaker opened: one message at a time, until one is taken
+	mu        sync.Mutex  // guards pace's figures, which gates and outcomes tell
 }
 
 // job is one row past the gate.
@@ -61,7 +63,7 @@ func newLine(s *Sender, stopping func() error) *line {
 	gates := gatesAtOnce(s.o.PerSecond)
 	return &line{
 		Sender: s, stopping: stopping, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates+1),
-		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch),
+		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch), refusals: newRefusals(),
 	}
 }
 
@@ -132,7 +134,7 @@ func (l *line) step(ctx context.Context) error {
 	if !l.room(ctx, n) {
 		return nil
 	}
-	if l.trouble.probing() {
+	if l.trouble.probing() || l.careful.Load() {
 		if l.flying.Load() > 0 || len(l.gates) > 0 {
 			// The last probe is not back: a network that swallows bytes takes long to say so.
 			Sleep(ctx, pollPlanning)
@@ -187,12 +189,37 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 			l.refresh.Store(true)
 		}
 	}
-	f.flying.Add(int64(allowed - len(rows)))
+	back := 0
+	if err != nil {
+		back = l.takeBack(f, run, gates, answers, err)
+	}
+	f.flying.Add(int64(allowed + back - len(rows)))
 	l.mu.Lock()
 	l.pace.giveBack(len(rows) - allowed)
 	l.mu.Unlock()
 	l.morePosters()
 	return err
+}
+
+// takeBack undoes what a gate that failed may have written all the same: it may be the answer to its commit that was lost. Nobody
+// posts these rows, and without this they would stand in sending until they are unknown, which they would stay for good. It
+// returns how many it took back; the outcome is fenced by the attempt and changes nothing in a row that did not move.
+func (l *line) takeBack(f *feed, run Run, gates []GateRow, answers []GateAnswer, cause error) int {
+	back := 0
+	for i, row := range gates {
+		if i < len(answers) && (answers[i].State != Queued || answers[i].Decision.Verdict == policy.Defer) {
+			continue // the gate's word on this row is known
+		}
+		l.flying.Add(1)
+		select {
+		case l.ended <- ended{feed: f, run: run, outcome: Outcome{RunID: run.ID, PersonID: row.PersonID, AttemptID: row.AttemptID, Result: Result{Fate: NotSent, Late: true, Cause: cause}}}:
+			back++
+		default:
+			// The database has been away for long, and more wait to be recorded than there is room for.
+			l.flying.Add(-1)
+		}
+	}
+	return back
 }
 
 // room waits until the posters can begin another batch of n rows in time: no more than a batch may wait for them.
@@ -320,5 +347,5 @@ func (l *line) open(ctx context.Context, run Run) (*feed, error) {
 		return nil, err
 	}
 	l.log.Error("a run pauses: its template does not fit", "run", run.ID, "error", err)
-	return nil, l.o.Runs.Pause(ctx, run, PauseTemplate, err.Error())
+	return nil, l.o.Runs.OpenBreaker(ctx, TemplateUnfit(run.Message.Template, "", err.Error()))
 }

@@ -23,7 +23,12 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	err := a.Store.Ping(ctx)
 	why := unready(a.Config.Database, err)
 	if why == "" {
-		_, _ = w.Write([]byte("ok\n"))
+		// Also in quarantine it is ready for what it must do: take webhooks, and the stops in them.
+		text := "ok\n"
+		if warning := a.warning(); warning != "" {
+			text += warning + "\n"
+		}
+		_, _ = w.Write([]byte(text))
 		return
 	}
 	if err != nil {

@@ -34,6 +34,7 @@ type Law struct {
 	Caps       []Limit
 	PerSecond  float64 // of each number; 0 asks nothing
 	MaxUnknown int     // how many unknown rows the faults account for
+	RevokedBy  int64   // when the import of revocations said that it was done, µs since 1970
 	Done       bool    // every run is over
 	Told       bool    // every status that there will be was acknowledged
 }
@@ -190,7 +191,7 @@ func (a *auditor) once() {
 			continue
 		}
 		seen[p.attempt()] = p
-		if a.byAttempt[p.attempt()] != nil {
+		if a.byAttempt[p.attempt()] != nil || a.later(p) {
 			continue
 		}
 		if perPerson[personOf(p.To)] > 1 {
@@ -200,6 +201,9 @@ func (a *auditor) once() {
 		}
 	}
 }
+
+// later reports whether a POST began when the database had been read.
+func (a *auditor) later(p Post) bool { return a.At > 0 && p.Begin > a.At }
 
 // covers reports whether a scope is about messages of a run.
 func covers(scope string, r Run) bool {
@@ -288,10 +292,8 @@ func (a *auditor) caps() {
 	}
 }
 
-// recordedBefore is how long before a gate a consent must have been recorded to have been in force there: its transaction
-// may have ended that much after the time that it recorded.
-const recordedBefore = 500 * time.Millisecond
-
+// consents: a revocation is in force when whoever brought it was told that it is on record. The time in its row is that of the
+// transaction's beginning, before which a gate could not see it.
 func (a *auditor) consents() {
 	events := map[[2]string][]Consent{}
 	for _, c := range a.Consents {
@@ -308,14 +310,17 @@ func (a *auditor) consents() {
 		if row == nil {
 			continue
 		}
-		holds := false
+		holds, gate := false, row.Sending
+		if gate == 0 {
+			gate = p.Begin // it was refused for the moment and waits again
+		}
 		for _, c := range events[[2]string{row.Person, a.runs[row.Run].Category}] {
-			if c.Action == "granted" && c.Recorded < row.Sending || c.Action == "revoked" && c.Recorded+recordedBefore.Microseconds() < row.Sending {
+			if c.Action == "granted" && c.Recorded < gate || c.Action == "revoked" && max(c.Recorded, a.law.RevokedBy) < gate {
 				holds = c.Action == "granted"
 			}
 		}
 		if !holds {
-			a.find(Consented, "a message to %s passed the gate at %s without consent on record", masked(p.To), clock(row.Sending))
+			a.find(Consented, "a message to %s passed the gate at %s without consent on record", masked(p.To), clock(gate))
 		}
 	}
 }

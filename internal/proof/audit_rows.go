@@ -48,7 +48,7 @@ func (a *auditor) reported() {
 	}
 	for i := range a.Rows {
 		r := &a.Rows[i]
-		if r.Attempt == "" {
+		if r.Attempt == "" || a.later(took[r.Attempt]) {
 			continue
 		}
 		a.reportedRow(r, took[r.Attempt], a.reports[r.Attempt])

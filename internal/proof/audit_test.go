@@ -190,8 +190,18 @@ func TestWhatIsNoBreach(t *testing.T) {
 			e.Posts = append(e.Posts, Post{Begin: 9 * second, Number: "111", To: annPhone, Callback: callbackOf + "a0", HTTP: 400, Code: 130429})
 		},
 		"an unknown message whose echo is on its way": func(e *Evidence, law *Law) { e.Posts[1].WAMID, law.Told = "wamid.cid", false },
-		"a refusal just as the consent was revoked": func(e *Evidence, _ *Law) {
-			e.Consents = append(e.Consents, Consent{ann, "offers", "revoked", 2, 11*second - 1000})
+		"a message that was refused for the moment": func(e *Evidence, law *Law) {
+			e.Posts[0].Code, e.Posts[0].WAMID = 130429, ""
+			e.Rows[0] = Row{Run: "run-1", Person: ann, State: "queued", Attempt: "a1"}
+			e.Acks, e.Runs[0].State, law.Done = e.Acks[3:], "running", false
+		},
+		"a message that left while the evidence was read": func(e *Evidence, law *Law) {
+			e.At, law.MaxUnknown = 11*second-1, 1
+			e.Rows[0] = Row{Run: "run-1", Person: ann, State: "sending", Attempt: "a1", Attempts: 1, Sending: 11*second - 2}
+			e.Acks, e.Runs[0].State, law.Done, law.Caps = e.Acks[3:], "running", false, nil
+		},
+		"a message while the revocation was on its way": func(e *Evidence, law *Law) {
+			e.Consents, law.RevokedBy = append(e.Consents, Consent{ann, "offers", "revoked", 2, 11*second - 1000}), 11*second
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

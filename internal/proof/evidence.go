@@ -12,9 +12,10 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 
-	_ "github.com/lib/pq"  // PostgreSQL's driver
-	_ "modernc.org/sqlite" // SQLite's
+	"github.com/lib/pq"
+	_ "modernc.org/sqlite" // the driver
 )
 
 // Post is one line of the sandbox's ledger: a POST of a message, as Meta's side saw it. Times are µs since 1970.
@@ -39,6 +40,9 @@ func (p Post) attempt() string { return p.Callback[strings.LastIndexByte(p.Callb
 type Evidence struct {
 	Posts []Post
 	Acks  []Ack
+
+	// At is when the database was read, µs since 1970: of what was posted later it cannot know. 0 is after everything.
+	At int64
 
 	Runs         []Run
 	Rows         []Row
@@ -77,9 +81,8 @@ type Name struct{ Person, Kind, Value string }
 func Read(ctx context.Context, ledger, acks, database string) (Evidence, error) {
 	var e Evidence
 	var err error
-	if e.Posts, err = lines[Post](ledger); err != nil {
-		return e, fmt.Errorf("reading the ledger: %w", err)
-	}
+	// What was acknowledged must be in the database, and what is in the database must have been posted: this is the order in which
+	// a run that goes on can be read.
 	if e.Acks, err = lines[Ack](acks); err != nil {
 		return e, fmt.Errorf("reading the acknowledgements: %w", err)
 	}
@@ -87,8 +90,14 @@ func Read(ctx context.Context, ledger, acks, database string) (Evidence, error) 
 	if err != nil {
 		return e, err
 	}
-	err = e.readDatabase(ctx, db)
-	return e, errors.Join(err, db.Close())
+	e.At = time.Now().UnixMicro()
+	if err := errors.Join(e.readDatabase(ctx, db), db.Close()); err != nil {
+		return e, err
+	}
+	if e.Posts, err = lines[Post](ledger); err != nil {
+		return e, fmt.Errorf("reading the ledger: %w", err)
+	}
+	return e, nil
 }
 
 // readImage reads an image of a SQLite file and its log, as SQLite recovers it. The error says so when it is damaged.
@@ -162,7 +171,7 @@ func (b *bin) Scan(value any) error {
 }
 
 func (e *Evidence) readDatabase(ctx context.Context, db *sql.DB) error {
-	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true, Isolation: snapshotOf(db)})
 	if err != nil {
 		return fmt.Errorf("reading the database: %w", err)
 	}
@@ -173,6 +182,14 @@ func (e *Evidence) readDatabase(ctx context.Context, db *sql.DB) error {
 		}
 	}
 	return nil
+}
+
+// snapshotOf is the isolation in which all tables are read as of one moment: SQLite's only one, PostgreSQL's repeatable read.
+func snapshotOf(db *sql.DB) sql.IsolationLevel {
+	if _, postgres := db.Driver().(*pq.Driver); postgres {
+		return sql.LevelRepeatableRead
+	}
+	return sql.LevelDefault
 }
 
 // each calls one for every row of an answer.

@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"disorder", "F4 F5 F7", false, playDisorder},
 	{"cap", "F30", false, playCap},
 	{"restarts", "F33", false, playRestarts},
+	{"chaos", "F1 F2 F4 F8 F13 F33", false, playChaos},
 	{"freeze", "F13", true, playFreeze},
 	{"commit", "F15", true, playCommit},
 	{"server", "F9 F14", true, playServer},

@@ -243,6 +243,8 @@ func (w *world) live(name string, restart, stop <-chan struct{}) {
 		select {
 		case <-stop:
 			return
+		case <-w.found:
+			return
 		case <-restart:
 			restart = nil // once
 		default:
@@ -261,6 +263,8 @@ func (p *process) ended(restart, stop <-chan struct{}) (died bool) {
 			return false
 		case <-restart:
 			return false
+		case <-p.w.found:
+			p.die("because the bug is found")
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

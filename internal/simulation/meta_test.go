@@ -293,7 +293,7 @@ func envelope(value map[string]any) []byte {
 
 // deliver brings a body to some process until one answers 200; acked is called under the lock, in the order of the answers.
 func (w *world) deliver(body []byte, acked func()) {
-	for try := 0; ; try++ {
+	for try := 0; !w.over(); try++ {
 		if p := w.receiver(); p != nil && p.hear(body) == 200 {
 			w.mu.Lock()
 			defer w.mu.Unlock()

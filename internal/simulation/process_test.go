@@ -73,6 +73,7 @@ type process struct {
 	visits    map[point]int64
 	still     time.Time // it stands still until then
 	awayUntil time.Time // the database is away for it until then
+	known     map[string][]sender.Run
 }
 
 const appSecret = "simulation-secret"

@@ -59,6 +59,7 @@ type world struct {
 
 	calm    atomic.Bool
 	settled chan struct{} // closed when every run is over
+	found   chan struct{} // closed when the planted bug showed: what is still to come needs no processes
 	players sync.WaitGroup
 
 	mu        sync.Mutex
@@ -103,7 +104,20 @@ func (w *world) tell(format string, args ...any) {
 // wrong keeps what must not be; the lock is held.
 func (w *world) wrong(format string, args ...any) {
 	w.faults = append(w.faults, fmt.Sprintf(format, args...))
+	if last := w.faults[len(w.faults)-1]; w.bug.found != "" && strings.Contains(last, w.bug.found) && !w.over() {
+		close(w.found)
+	}
 	w.note("WRONG: "+format, args...)
+}
+
+// over reports whether the planted bug was found.
+func (w *world) over() bool {
+	select {
+	case <-w.found:
+		return true
+	default:
+		return false
+	}
 }
 
 func (w *world) wrongs(format string, args ...any) {
@@ -152,7 +166,7 @@ func newWorld(t testing.TB, path string, seed uint64, seen *sometimes, planted b
 		return nil, err
 	}
 	w := &world{
-		seed: seed, t: t, db: db, bug: planted, seen: seen, began: time.Now(), settled: make(chan struct{}),
+		seed: seed, t: t, db: db, bug: planted, seen: seen, began: time.Now(), settled: make(chan struct{}), found: make(chan struct{}),
 		byID: map[policy.PersonID]*person{}, names: map[string]string{}, attempts: map[sender.AttemptID]*attempt{}, tries: map[key]int{},
 		sends: map[key][]*attempt{}, allowed: map[key]bool{}, editions: map[string]string{}, holders: map[string]string{}, handed: map[key]bool{},
 	}

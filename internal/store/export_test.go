@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -35,3 +36,9 @@ func ExplainGateSends(ctx context.Context, s *Store, people []policy.PersonID, s
 	}
 	return plan, rows.Err()
 }
+
+// Silence is the statement by which Silent looks for messages without a status.
+const Silence = silence
+
+// HashOf is the key of a phone number's stops, also of one that nobody has.
+func HashOf(s *Store, number phone.Number) [16]byte { return key16(s.phoneIdentifier(number).hash) }

@@ -19,6 +19,7 @@ type queries struct {
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
 	suppress, addConsents, addWordings                                                statement
+	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
 	contactsOf                                                                        statement
@@ -112,11 +113,24 @@ func buildQueries(d dialect) queries {
 			SELECT x.wamid, x.state, x.at, x.status, $2 FROM {batch} WHERE true ON CONFLICT (wamid, state, at) DO NOTHING`,
 			textOf("wamid"), textOf("state"), integerOf("at"), textOf("status")),
 
-		suppress: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, recorded_at)
-			SELECT x.hash, x.scope, x.origin, x.value, x.reason, x.source, x.at, $2 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
-			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, source = excluded.source, reason = excluded.reason
+		suppress: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, recorded_at, change)
+			SELECT x.hash, x.scope, x.origin, x.value, x.reason, x.source, x.at, $2, $3 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
+			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, source = excluded.source, reason = excluded.reason, change = excluded.change
 			WHERE suppressions.at < excluded.at`,
 			hash, textOf("scope"), textOf("origin"), textOf("value"), textOf("reason"), textOf("source"), integerOf("at")),
+		stopsStanding: with(`SELECT s.change, s.hash, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}
+			{each suppressions s: s.hash = x.hash AND s.scope = x.scope AND s.origin = x.origin}`, hash, textOf("scope"), textOf("origin")),
+		// What is written is joined already with what stands there.
+		restoreStops: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, lifted_at, recorded_at, change)
+			SELECT x.hash, x.scope, x.origin, '', x.reason, x.source, x.at, x.lifted_at, $2, $3 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
+			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, lifted_at = excluded.lifted_at, source = excluded.source, reason = excluded.reason, change = excluded.change`,
+			hash, textOf("scope"), textOf("origin"), textOf("reason"), textOf("source"), integerOf("at"), integerOf("lifted_at")),
+		pastAttempts: with(`INSERT INTO past_attempts (attempt_id, ended_at) SELECT x.attempt_id, $2 FROM {batch} WHERE true ORDER BY x.attempt_id
+			ON CONFLICT (attempt_id) DO NOTHING`, attempt),
+		issued: with(`SELECT x.attempt_id FROM {batch} WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.attempt_id = x.attempt_id)
+			OR EXISTS (SELECT 1 FROM past_attempts p WHERE p.attempt_id = x.attempt_id)`, attempt),
+		addOrphans: with(`INSERT INTO orphans (attempt_id, wamid, state, received_at) SELECT x.attempt_id, x.wamid, x.state, $2 FROM {batch} WHERE true
+			ORDER BY x.attempt_id ON CONFLICT (attempt_id) DO NOTHING`, attempt, textOf("wamid"), textOf("state")),
 		addLifts: with(`INSERT INTO lifts (hash, kind, scope, at) SELECT x.hash, x.kind, x.scope, x.at FROM {batch} WHERE true ORDER BY x.hash
 			ON CONFLICT (hash, kind, scope) DO UPDATE SET at = excluded.at WHERE lifts.at < excluded.at`,
 			hash, textOf("kind"), textOf("scope"), integerOf("at")),

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -33,6 +34,9 @@ type Store struct {
 	lots      *policy.Lots
 	locations *policy.Locations
 	growth    growth
+	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
+	stops     atomic.Int64         // how often this process may have changed stops
+	deeds     atomic.Int64         // what was done that a restored database would not know
 }
 
 // ErrNewer says that the database was written by a newer permesso.
