@@ -22,6 +22,7 @@ type cluster struct {
 	bin, home, host, url string
 	as                   *syscall.Credential // nil is whoever runs the test; the server refuses root
 	server               *exec.Cmd
+	said                 tailBuffer
 }
 
 // newCluster makes and starts a server with default settings; nothing of it is left after the test.
@@ -92,6 +93,7 @@ func (c *cluster) start() {
 	c.t.Helper()
 	_, port, _ := strings.Cut(c.host, ":")
 	c.server = c.command("postgres", "-D", c.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-k", c.home)
+	c.server.Stderr = &c.said
 	if err := c.server.Start(); err != nil {
 		c.t.Fatalf("starting a PostgreSQL server: %v", err)
 	}
@@ -105,7 +107,7 @@ func (c *cluster) start() {
 		defer cancel()
 		return db.PingContext(ctx)
 	}); err != nil {
-		c.t.Fatalf("the PostgreSQL server does not answer: %v", err)
+		c.t.Fatalf("the PostgreSQL server does not answer: %v\n%s", err, c.said.String())
 	}
 }
 

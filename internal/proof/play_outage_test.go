@@ -58,9 +58,9 @@ func playOutage(t *testing.T, target string, seed uint64, soak length) {
 	p := r.serve(r.houses[0])
 	r.detach("offer")
 	r.untilPosted(people / 10)
-	stopping := r.unreached(stops)
 	r.must("taking the database away", gone.begin())
 	time.Sleep(1500 * time.Millisecond) // what passed the gate before begins within a second
+	stopping := r.unreached(stops)
 	_, before, err := r.player.Idle()
 	r.must("the book", err)
 	posted := r.posted()

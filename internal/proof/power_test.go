@@ -235,23 +235,27 @@ func (c *cluster) annihilate() {
 	c.t.Helper()
 	postmaster := c.server.Process.Pid
 	_ = c.server.Process.Signal(syscall.SIGSTOP) // so that it starts nobody anew
+	err := frozen(postmaster, false)
 	for _, pid := range childrenOf(postmaster) {
 		_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended just now
+	}
+	if err == nil {
+		err = eventually(patience, func() error {
+			if left := childrenOf(postmaster); len(left) > 0 {
+				return fmt.Errorf("%d processes of the server outlive its end", len(left))
+			}
+			return nil
+		})
 	}
 	_ = c.server.Process.Kill()
 	_ = c.server.Wait() // it ends by a signal
 	c.server = nil
-	if err := eventually(10*time.Second, func() error {
-		if left := childrenOf(postmaster); len(left) > 0 {
-			return fmt.Errorf("%d processes are left", len(left))
-		}
-		return nil
-	}); err != nil {
-		c.t.Errorf("the server outlives its end: %v", err)
+	if err != nil {
+		c.t.Fatal(err)
 	}
 }
 
-// childrenOf are the processes that a process started.
+// childrenOf are the processes that a process started and that have not ended.
 func childrenOf(parent int) (pids []int) {
 	all, _ := filepath.Glob("/proc/[0-9]*/stat") // the pattern is a good one
 	for _, path := range all {
@@ -262,7 +266,7 @@ func childrenOf(parent int) (pids []int) {
 		var pid, of int
 		var state string
 		behind := text[strings.LastIndexByte(string(text), ')')+1:]
-		if _, err := fmt.Sscan(string(behind), &state, &of); err != nil || of != parent {
+		if _, err := fmt.Sscan(string(behind), &state, &of); err != nil || of != parent || state == "Z" {
 			continue
 		}
 		if _, err := fmt.Sscanf(string(text), "%d ", &pid); err == nil {
