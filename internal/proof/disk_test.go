@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -16,12 +17,17 @@ type smallDisk struct {
 	t       *testing.T
 	path    string
 	mounted bool
+
+	enough, over chan struct{} // of whoever keeps it full
 }
 
-// newSmallDisk makes a disk of so many bytes, open to everybody; it is gone after the test.
-func newSmallDisk(t *testing.T, bytes int) *smallDisk {
+// newSmallDisk makes a disk of so many bytes, open to everybody; it is gone after the test. Without mayMount it is never mounted.
+func newSmallDisk(t *testing.T, bytes int, mayMount bool) *smallDisk {
 	t.Helper()
-	d := &smallDisk{t: t, path: t.TempDir()}
+	d := &smallDisk{t: t, path: serverHome(t)}
+	if !mayMount {
+		return d
+	}
 	if err := syscall.Mount("tmpfs", d.path, "tmpfs", 0, fmt.Sprintf("size=%d,mode=1777", bytes)); err != nil {
 		t.Logf("no disk could be mounted (%v): files are kept from growing instead", err)
 		return d
@@ -43,18 +49,37 @@ func (d *smallDisk) way() string {
 	return "RLIMIT_FSIZE"
 }
 
-// fill leaves no byte for anybody; grown is the file that the process p is kept from letting grow where there is no disk to fill.
-func (d *smallDisk) fill(p *process, grown string) error {
+// fill leaves no byte for anybody. Where there is no disk to fill, these processes may not let a file grow beyond so many bytes.
+func (d *smallDisk) fill(processes []int, bytes int64) error {
 	if !d.mounted {
-		at, err := os.Stat(grown)
-		if err != nil {
-			return err
-		}
-		return limitFiles(p.cmd.Process.Pid, uint64(at.Size()))
+		return limitFiles(processes, uint64(bytes))
 	}
+	if err := d.top(); err != nil {
+		return err
+	}
+	d.enough, d.over = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(d.over)
+		for {
+			select {
+			case <-d.enough:
+				return
+			case <-time.After(20 * time.Millisecond):
+			}
+			if err := d.top(); err != nil {
+				d.t.Error(err)
+				return
+			}
+		}
+	}()
+	return nil
+}
+
+// top takes what is free, also what somebody gave back since.
+func (d *smallDisk) top() error {
 	ballast, err := os.OpenFile(d.ballast(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return fmt.Errorf("filling %s: %w", d.path, err)
 	}
 	for size := 1 << 20; size > 0; {
 		if _, err = ballast.Write(make([]byte, size)); err != nil {
@@ -68,20 +93,25 @@ func (d *smallDisk) fill(p *process, grown string) error {
 }
 
 // clear gives the space back.
-func (d *smallDisk) clear(p *process) error {
+func (d *smallDisk) clear(processes []int) error {
 	if !d.mounted {
-		return limitFiles(p.cmd.Process.Pid, ^uint64(0))
+		return limitFiles(processes, ^uint64(0))
 	}
+	close(d.enough)
+	<-d.over
 	return os.Remove(d.ballast())
 }
 
 func (d *smallDisk) ballast() string { return filepath.Join(d.path, "ballast") }
 
-// limitFiles sets the size to which a process may let files grow: the soft limit alone, so that it can be lifted again.
-func limitFiles(pid int, bytes uint64) error {
+// limitFiles sets the size to which processes may let files grow: the soft limit alone, so that it can be lifted again.
+func limitFiles(processes []int, bytes uint64) error {
 	limit := syscall.Rlimit{Cur: bytes, Max: ^uint64(0)}
-	if _, _, failed := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_FSIZE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0); failed != 0 {
-		return fmt.Errorf("limiting the files of process %d: %w", pid, failed)
+	for _, pid := range processes {
+		_, _, failed := syscall.RawSyscall6(syscall.SYS_PRLIMIT64, uintptr(pid), syscall.RLIMIT_FSIZE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
+		if failed != 0 && failed != syscall.ESRCH { // it may have ended just now
+			return fmt.Errorf("limiting the files of process %d: %w", pid, failed)
+		}
 	}
 	return nil
 }

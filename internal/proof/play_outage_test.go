@@ -45,7 +45,7 @@ func newOutage(t *testing.T, target string, c *cluster) outage {
 // playOutage takes the database away while a run sends and stops come in: nothing is acknowledged until it is back, and then every
 // stop is in force at once, before anybody of them gets a message (F9).
 func playOutage(t *testing.T, target string, seed uint64, soak length) {
-	people, stops, away := soak.of(900, 6000), soak.of(60, 500), time.Duration(soak.of(20, 60))*time.Second
+	people, stops, away := soak.of(600, 6000), soak.of(60, 500), time.Duration(soak.of(20, 60))*time.Second
 	var c *cluster
 	if strings.HasPrefix(target, "postgres") {
 		c = newCluster(t)

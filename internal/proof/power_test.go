@@ -275,3 +275,19 @@ func childrenOf(parent int) (pids []int) {
 	}
 	return pids
 }
+
+// processes are all of a server's, itself first.
+func (c *cluster) processes() []int {
+	return append([]int{c.server.Process.Pid}, childrenOf(c.server.Process.Pid)...)
+}
+
+// revive starts the server again if it gave up, as whoever looks after it would.
+func (c *cluster) revive() {
+	c.t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", c.server.Process.Pid))
+	if err == nil && !strings.Contains(string(text[strings.LastIndexByte(string(text), ')'):]), " Z ") {
+		return
+	}
+	_ = c.server.Wait() // it said why in its log
+	c.start()
+}
