@@ -38,11 +38,11 @@ type App struct {
 	metrics *metrics.Metrics
 	poster  *notify.Poster
 	holder  string
-	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	// listenedAt is when a run in the foreground began to listen; zero when another process does.
 	listenedAt time.Time
 	home       *home
 
+	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live
 	source  *source       // where configurations come from; nil in a process that reads none anew
@@ -179,7 +179,7 @@ func (a *App) bind(ctx context.Context, run sender.Run) (sender.Binding, error) 
 func (a *App) sender(n config.Number) *sender.Sender {
 	return sender.New(sender.Options{
 		NumberID: n.ID, PerSecond: n.MessagesPerSecond, Holder: a.holder, Instance: a.Store.Instance(),
-		Client: a.Graph, Ledger: a.Store, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
+		Client: a.Graph, Ledger: heedful{a.Store, a.owes}, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
 	})
 }
 

@@ -68,7 +68,7 @@ func (l *listener) run(ctx context.Context) error {
 // receiver is the webhook's receiver, committing to the store.
 func (a *App) receiver() *webhook.Receiver {
 	return webhook.New(webhook.Options{
-		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: keptSink{a.Store, a.journalStops},
+		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: keptSink{a.Store, a.journalStops}, Writable: a.Store.Ping,
 		Keywords: func() policy.Keywords { return a.live.Load().keywords }, Kind: a.Kind,
 		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
 		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
@@ -128,20 +128,6 @@ func (a *App) metricsListener() (*listener, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
-		defer cancel()
-		if err := a.Store.Ping(ctx); err != nil {
-			a.Log.Error("not ready: the database cannot be written", "error", err)
-			http.Error(w, "the database cannot be written", http.StatusServiceUnavailable)
-			return
-		}
-		// Also in quarantine it is ready for what it must do: take webhooks, and the stops in them.
-		text := "ok\n"
-		if warning := a.warning(); warning != "" {
-			text += warning + "\n"
-		}
-		_, _ = w.Write([]byte(text))
-	})
+	mux.HandleFunc("GET /readyz", a.ready)
 	return listen("metrics", a.Config.Listen.Metrics, mux)
 }

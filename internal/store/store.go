@@ -82,10 +82,12 @@ func (s *Store) Database() string { return s.dialect.name }
 // Instance names this installation: it is part of every callback id.
 func (s *Store) Instance() string { return s.instance }
 
-// Ping reports whether the database answers and can be written.
+// Ping reports whether the database answers and can be written. It writes a value that it did not have: of one that stays as it
+// was SQLite writes nothing, and would not notice a full disk.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.inTx(ctx, func(tx *sqlx.Tx) error {
-		_, err := tx.ExecContext(ctx, "UPDATE instance SET created_at = created_at")
+		_, err := tx.ExecContext(ctx, `INSERT INTO leases (number_id, holder, until) VALUES ('probe', 'readyz', $1)
+			ON CONFLICT (number_id) DO UPDATE SET until = excluded.until`, at(time.Now()))
 		return err
 	})
 }

@@ -171,6 +171,24 @@ var mutants = []mutant{
 		},
 	},
 	{
+		name: "senders-first", what: "when the database comes back, messages go out before the stops that came meanwhile are stored",
+		scenario: "outage", database: "postgres", breaks: []string{"after_stop"},
+		edits: []edit{
+			{"internal/app/heedful.go",
+				`h.owes() && sender.Sleep(ctx, look)`,
+				`false && sender.Sleep(ctx, look)`},
+		},
+	},
+	{
+		name: "log-synced-late", what: "SQLite's log is on the disk only some time after the commit",
+		scenario: "power", database: "sqlite", breaks: []string{"on_record", "stop_kept"},
+		edits: []edit{
+			{"internal/store/store.go",
+				`synchronous(FULL)`,
+				`synchronous(NORMAL)`},
+		},
+	},
+	{
 		name: "begins-at-leisure", what: "a POST may begin long after its gate",
 		scenario: "stops", database: "sqlite", breaks: []string{"after_stop"},
 		edits: []edit{
