@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,12 +19,12 @@ import (
 )
 
 func (s *session) runsVerb() *cobra.Command {
-	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve"},
+	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve, resend"},
 		s.runsListVerb(), s.runsShowVerb(),
 		s.runsMoveVerb("pause", "hold a run: nothing of it is sent until it is resumed", scheduler.Paused),
 		s.runsResumeVerb(),
 		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled),
-		s.runsApproveVerb())
+		s.runsApproveVerb(), s.runsResendVerb())
 }
 
 // runLine is a run as JSON.
@@ -32,6 +33,7 @@ type runLine struct {
 	Campaign   string             `json:"campaign"`
 	State      scheduler.RunState `json:"state"`
 	Why        string             `json:"why"`
+	Breaker    string             `json:"breaker,omitempty"` // that paused it
 	Number     string             `json:"number"`
 	Test       bool               `json:"test"`
 	Manual     bool               `json:"manual"`
@@ -41,6 +43,7 @@ type runLine struct {
 	FinishedAt report.Time        `json:"finished_at,omitzero"`
 
 	CreatedBy string              `json:"created_by,omitempty"`
+	Resends   string              `json:"resends,omitempty"`  // the run whose unproven messages this one sends again
 	Approval  *scheduler.Approval `json:"approval,omitempty"` // what a second person approved, or is asked to
 
 	States map[sender.State]int `json:"states,omitempty"`
@@ -54,8 +57,9 @@ func runLineOf(r scheduler.Run) runLine {
 	}
 	at := func(t time.Time) report.Time { return report.Time{Time: t} }
 	return runLine{
-		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
-		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
+		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
+		Resends: r.Resends,
+		FireAt:  at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
 
@@ -86,7 +90,13 @@ func (s *session) runsListVerb() *cobra.Command {
 					return err // a campaign that was configured once still has runs to show
 				}
 			}
-			return s.tellRuns(a, runs)
+			if err := s.tellQuarantine(ctx, a); err != nil {
+				return err
+			}
+			if err := s.tellRuns(a, runs); err != nil {
+				return err
+			}
+			return s.tellBreakers(ctx, a)
 		})
 	})
 	cmd.Flags().StringVar(&id, "campaign", "", "only runs of this `CAMPAIGN`")
@@ -109,6 +119,18 @@ func checkLimit(limit int) error {
 		return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
 	}
 	return nil
+}
+
+// tellQuarantine says above a list that nothing is sent, and why; programs ask `resume` or /metrics.
+func (s *session) tellQuarantine(ctx context.Context, a *app.App) error {
+	if s.json {
+		return nil
+	}
+	q, err := a.LookOnly(ctx)
+	if err != nil || q == nil {
+		return err
+	}
+	return errors.Join(s.print("%s", app.SayQuarantine(*q)), s.print(""))
 }
 
 func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
@@ -139,6 +161,23 @@ func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
 		return s.say("No run matches.")
 	}
 	return t.flush()
+}
+
+// tellBreakers says what holds sending back, also when no run stands for it now. As JSON the runs say it.
+func (s *session) tellBreakers(ctx context.Context, a *app.App) error {
+	if s.json {
+		return nil
+	}
+	open, err := a.Store.Breakers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range open {
+		if err := s.say("\nHeld back since %s: %s: %s.", clock(b.Since, zoneOf(a.Config)), b.Key(), b.Why); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var runColours = map[scheduler.RunState]string{
@@ -200,12 +239,15 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 	if run.Test {
 		how += ", a test"
 	}
+	if run.Resends != "" {
+		how += ", to send unproven messages of " + run.Resends + " again"
+	}
 	approved := ""
 	if run.Approval.By != "" {
 		approved = fmt.Sprintf("by %s at %s, for %d people", run.Approval.By, clock(run.Approval.At, zone), run.Approval.People)
 	}
 	for _, row := range [][2]string{
-		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
+		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"paused by", pausedBy(run)}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
 		{"fires at", clock(run.FireAt, zone)}, {"first message", clock(run.StartedAt, zone)}, {"finished", clock(run.FinishedAt, zone)},
 		{"audience", run.Plan.Filter}, {"planned", fmt.Sprintf("%d matched, %d allowed, %d deferred", run.Plan.Matched, run.Plan.Allowed, run.Plan.Deferred)},
 	} {
@@ -219,6 +261,14 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 		}
 	}
 	return t.flush()
+}
+
+// pausedBy names the breaker that paused the run, "" when a person did.
+func pausedBy(run scheduler.Run) string {
+	if run.PausedBy == "" {
+		return ""
+	}
+	return "a breaker: " + run.PausedBy
 }
 
 // runMoved is what pause, resume and cancel print as JSON.
@@ -272,6 +322,9 @@ func (s *session) runsResumeVerb() *cobra.Command {
 			"carried on here, as `run` does.",
 	}, func(cmd *cobra.Command, args []string) error {
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			if err := a.Admit(ctx); err != nil {
+				return err
+			}
 			run, err := a.Store.Run(ctx, args[0])
 			if err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -17,7 +18,9 @@ import (
 	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/internal/metrics"
+	"github.com/permesso/permesso/internal/notify"
 	"github.com/permesso/permesso/internal/store"
+	"github.com/permesso/permesso/internal/webhook"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -33,8 +36,13 @@ type App struct {
 	Log    *slog.Logger
 
 	metrics *metrics.Metrics
+	poster  *notify.Poster
 	holder  string
+	// listenedAt is when a run in the foreground began to listen; zero when another process does.
+	listenedAt time.Time
+	home       *home
 
+	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live
 	source  *source       // where configurations come from; nil in a process that reads none anew
@@ -51,7 +59,7 @@ func (a *App) config() *config.Config { return a.live.Load().Config }
 
 // Open connects to everything that the configuration names, without sending or listening. It must be closed.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
-	a := &App{Config: cfg, Log: log, metrics: metrics.New(), holder: holder(), changed: make(chan struct{}, 1)}
+	a := &App{Config: cfg, Log: log, metrics: metrics.New(), poster: notify.NewPoster(), holder: holder(), changed: make(chan struct{}, 1)}
 	if cfg.Rules.Locations == nil {
 		cfg.Rules.Locations = policy.NewLocations()
 	}
@@ -70,6 +78,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 		return nil, err
 	}
 	a.Store, a.Graph = db, client
+	a.home = newHome(cfg.StateDir, db.Instance())
+	db.Attach("none", math.MaxInt64) // nothing leaves before Enter
 	db.ShareLocations(cfg.Rules.Locations)
 	cfg.Rules.Lots = db.Lots()
 	return a, nil
@@ -78,6 +88,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 // Close ends every connection.
 func (a *App) Close() error {
 	a.Graph.Close()
+	a.poster.Close()
 	return a.Store.Close()
 }
 
@@ -168,7 +179,7 @@ func (a *App) bind(ctx context.Context, run sender.Run) (sender.Binding, error) 
 func (a *App) sender(n config.Number) *sender.Sender {
 	return sender.New(sender.Options{
 		NumberID: n.ID, PerSecond: n.MessagesPerSecond, Holder: a.holder, Instance: a.Store.Instance(),
-		Client: a.Graph, Ledger: a.Store, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
+		Client: a.Graph, Ledger: heedful{a.Store, a.owes}, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
 	})
 }
 

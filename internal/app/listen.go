@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -67,7 +68,7 @@ func (l *listener) run(ctx context.Context) error {
 // receiver is the webhook's receiver, committing to the store.
 func (a *App) receiver() *webhook.Receiver {
 	return webhook.New(webhook.Options{
-		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: a.Store,
+		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: keptSink{a.Store, a.journalStops}, Writable: a.Store.Ping,
 		Keywords: func() policy.Keywords { return a.live.Load().keywords }, Kind: a.Kind,
 		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
 		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
@@ -91,6 +92,7 @@ func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 		return nil, nil, err
 	}
 	webhook.ConfigureServer(l.server)
+	a.ears.Store(r)
 	return l, r, nil
 }
 
@@ -108,7 +110,7 @@ func (a *App) console() http.Handler {
 		if cfg := a.config(); cfg != of {
 			of, pages = cfg, console.New(console.Options{
 				Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
-				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Notice: a.source.notice, Logger: a.Log,
+				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log,
 			})
 		}
 		now := pages
@@ -117,19 +119,15 @@ func (a *App) console() http.Handler {
 	})
 }
 
+// notice is what every page of the console says above all else.
+func (a *App) notice() string {
+	return strings.TrimSpace(a.warning() + " " + a.source.notice())
+}
+
 func (a *App) metricsListener() (*listener, error) {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", a.metrics.Handler())
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
-		defer cancel()
-		if err := a.Store.Ping(ctx); err != nil {
-			a.Log.Error("not ready: the database cannot be written", "error", err)
-			http.Error(w, "the database cannot be written", http.StatusServiceUnavailable)
-			return
-		}
-		_, _ = w.Write([]byte("ok\n"))
-	})
+	mux.HandleFunc("GET /readyz", a.ready)
 	return listen("metrics", a.Config.Listen.Metrics, mux)
 }

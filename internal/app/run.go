@@ -121,22 +121,8 @@ func (a *App) campaignIDs() string {
 
 // CreateRun makes a run by hand: templates fresh from Meta, checked before anything else; everybody counted; then the run stored, in planning.
 func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (scheduler.Run, error) {
-	halted, why, err := a.Store.Halted(ctx)
+	run, catalogue, err := a.startable(ctx, campaign, o)
 	if err != nil {
-		return scheduler.Run{}, err
-	}
-	if !halted.IsZero() {
-		return scheduler.Run{}, fmt.Errorf("%w (%s)", ErrHalted, why)
-	}
-	run, err := a.newRun(campaign, o)
-	if err != nil {
-		return run, err
-	}
-	catalogue, err := a.freshTemplates(ctx)
-	if err != nil {
-		return run, err
-	}
-	if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
 		return run, err
 	}
 	if run, err = a.count(ctx, run, catalogue, run.FireAt); err != nil {
@@ -170,6 +156,8 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 type Progress struct {
 	report.Progress
 	Run scheduler.Run
+	// HealsAt is when a run that a breaker paused may go on by itself; zero when nobody can tell.
+	HealsAt time.Time
 	// DueAt is when the next row is due, when all that is left waits for a time.
 	DueAt time.Time
 }
@@ -181,6 +169,8 @@ const (
 	countShare = 50
 	// waitAtMost is how long a foreground run waits for a window to open before it leaves the rest to serve (CONTRACT §4).
 	waitAtMost = 2 * time.Minute
+	// healingTakes is how long after its time a breaker may still be open while this process looks after it.
+	healingTakes = 5 * time.Second
 )
 
 // Foreground carries a stored run to its end in this process: it plans it, sends when no other process holds the number, and
@@ -188,6 +178,9 @@ const (
 // and are taken by nobody now. The error is nil when the run is done, ErrIncomplete with the reason when it was paused,
 // cancelled, interrupted, or waits for more than two minutes. When ctx ends the run is paused.
 func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progress)) (listened bool, err error) {
+	if err := a.Admit(ctx); err != nil {
+		return false, err
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
 	var parts, ears group
@@ -211,7 +204,9 @@ func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progr
 		}
 	}
 	stopListening()
-	return listened, errors.Join(err, ears.wait())
+	err = errors.Join(err, ears.wait())
+	a.FlushNotices(context.WithoutCancel(ctx))
+	return listened, err
 }
 
 func (a *App) startForeground(work, listening context.Context, stop func(), run scheduler.Run, parts, ears *group) (listened bool, err error) {
@@ -222,7 +217,7 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	case err != nil:
 		return false, err
 	default:
-		listened = true
+		listened, a.listenedAt = true, time.Now()
 		ears.start(listening, stop, part{"webhook", l.run})
 		ears.start(listening, stop, part{"webhook receiver", receiver.Run})
 	}
@@ -230,9 +225,14 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	if number < 0 {
 		return listened, errcode.With(fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID), errcode.NumberNotConfigured)
 	}
+	ears.start(listening, stop, part{"state folder", a.tend(func() {})})
 	parts.start(work, stop, part{"planner", a.planner().Run})
 	parts.start(work, stop, part{"sender", a.sender(a.config().Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
+	parts.start(work, stop, part{"breakers", func(ctx context.Context) error { return a.watchBreakers(ctx, a.listenedAt) }})
+	if a.config().Notify.URL != "" {
+		parts.start(work, stop, part{"notices", a.courier().Run})
+	}
 	return listened, nil
 }
 
@@ -284,6 +284,9 @@ func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) e
 		}
 		if over, err := a.verdict(p, time.Now()); over {
 			return err
+		}
+		if q := a.Quarantine(); q != nil {
+			return fmt.Errorf("%w: %w", ErrIncomplete, refusal(*q))
 		}
 		halted, why, err := a.Store.Halted(ctx)
 		if err == nil && !halted.IsZero() {
@@ -340,6 +343,9 @@ func (a *App) verdict(p Progress, now time.Time) (over bool, err error) {
 	case scheduler.RunCancelled:
 		return true, errcode.With(fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why), errcode.RunCancelled)
 	case scheduler.Paused:
+		if wait := p.HealsAt.Sub(now); wait > -healingTakes && wait <= waitAtMost {
+			return false, nil
+		}
 		return true, errcode.With(fmt.Errorf("%w: it is %s: %s; when that is mended, `permesso runs resume %s` goes on", ErrIncomplete, p.Run.State, p.Run.Why, p.Run.ID), errcode.RunPaused)
 	case scheduler.Waiting:
 		return true, Awaits(p.Run)
@@ -363,6 +369,11 @@ func (a *App) progress(ctx context.Context, id string) (Progress, error) {
 		return Progress{}, err
 	}
 	p := Progress{Progress: states, Run: run}
+	if run.State == scheduler.Paused && run.PausedBy != "" {
+		if p.HealsAt, err = a.healsAt(ctx, run.PausedBy); err != nil {
+			return Progress{}, err
+		}
+	}
 	if run.State == scheduler.Running && p.States[sender.Queued] > 0 && p.States[sender.Sending] == 0 {
 		if p.DueAt, err = a.Store.NextDue(ctx, id); err != nil {
 			return Progress{}, err

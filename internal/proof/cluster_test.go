@@ -21,13 +21,21 @@ type cluster struct {
 	t                    *testing.T
 	bin, home, host, url string
 	as                   *syscall.Credential // nil is whoever runs the test; the server refuses root
+	settings             []string
 	server               *exec.Cmd
+	said                 tailBuffer
 }
 
 // newCluster makes and starts a server with default settings; nothing of it is left after the test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
-	c := &cluster{t: t, bin: serverPrograms(t), home: serverHome(t), host: freeAddress(t)}
+	return newClusterIn(t, serverHome(t))
+}
+
+// newClusterIn makes and starts a server in a folder, with settings as the server's -c takes them.
+func newClusterIn(t *testing.T, home string, settings ...string) *cluster {
+	t.Helper()
+	c := &cluster{t: t, settings: settings, bin: serverPrograms(t), home: home, host: freeAddress(t)}
 	c.url = "postgres://postgres@" + c.host + "/postgres?sslmode=disable"
 	if os.Getuid() == 0 {
 		owner, err := user.Lookup("postgres")
@@ -44,7 +52,7 @@ func newCluster(t *testing.T) *cluster {
 			t.Fatal(err)
 		}
 	}
-	if out, err := c.command("initdb", "-D", c.data(), "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
+	if out, err := c.command("initdb", "-D", c.data(), "-U", "postgres", "--auth=trust", "--no-sync", "--wal-segsize=1", "--encoding=UTF8", "--locale=C.UTF-8").CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	t.Cleanup(func() { c.strike() })
@@ -91,7 +99,12 @@ func (c *cluster) command(program string, args ...string) *exec.Cmd {
 func (c *cluster) start() {
 	c.t.Helper()
 	_, port, _ := strings.Cut(c.host, ":")
-	c.server = c.command("postgres", "-D", c.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-k", c.home)
+	args := []string{"-D", c.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-k", c.home}
+	for _, s := range c.settings {
+		args = append(args, "-c", s)
+	}
+	c.server = c.command("postgres", args...)
+	c.server.Stderr = &c.said
 	if err := c.server.Start(); err != nil {
 		c.t.Fatalf("starting a PostgreSQL server: %v", err)
 	}
@@ -105,7 +118,7 @@ func (c *cluster) start() {
 		defer cancel()
 		return db.PingContext(ctx)
 	}); err != nil {
-		c.t.Fatalf("the PostgreSQL server does not answer: %v", err)
+		c.t.Fatalf("the PostgreSQL server does not answer: %v\n%s", err, c.said.String())
 	}
 }
 

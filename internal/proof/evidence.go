@@ -100,6 +100,23 @@ func Read(ctx context.Context, ledger, acks, database string) (Evidence, error) 
 	return e, nil
 }
 
+// readImage reads an image of a SQLite file and its log, as SQLite recovers it. The error says so when it is damaged.
+func (e *Evidence) readImage(ctx context.Context, path string) error {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath())
+	if err != nil {
+		return fmt.Errorf("opening the image: %w", err)
+	}
+	db.SetMaxOpenConns(1)
+	var said string
+	if err = db.QueryRowContext(ctx, "PRAGMA integrity_check").Scan(&said); err == nil && said != "ok" {
+		err = fmt.Errorf("the image is damaged: %s", said)
+	}
+	if err == nil {
+		err = e.readDatabase(ctx, db)
+	}
+	return errors.Join(err, db.Close())
+}
+
 // openDatabase opens a database for reading.
 func openDatabase(target string) (*sql.DB, error) {
 	driver, source := "postgres", target

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -59,6 +60,7 @@ type Player struct {
 	waiting   [][]byte
 	pending   int // copies that permesso has not taken yet
 	acks      int
+	refused   map[int]int // answers that were no 200, by their status; 0 is no answer
 	failure   error
 }
 
@@ -72,7 +74,7 @@ func NewPlayer(bookPath, appSecret string, seed uint64, receivers ...string) (*P
 	return &Player{
 		secret: []byte(appSecret), book: b, receivers: receivers, slots: make(chan struct{}, playing), ctx: ctx, stop: stop,
 		client: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 2 * playing}, Timeout: 25 * time.Second},
-		chance: rand.New(rand.NewPCG(seed, 0x706c61796572)),
+		chance: rand.New(rand.NewPCG(seed, 0x706c61796572)), refused: map[int]int{},
 	}, nil
 }
 
@@ -113,6 +115,20 @@ func (p *Player) Idle() (idle bool, acks int, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.pending == 0 && len(p.waiting) == 0, p.acks, p.failure
+}
+
+// Refused returns how often permesso did not take a body, by the status that it answered, 0 when it did not answer.
+func (p *Player) Refused() map[int]int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return maps.Clone(p.refused)
+}
+
+// refuse counts a try that was not taken.
+func (p *Player) refuse(status int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refused[status]++
 }
 
 // Close ends the playing; what was not taken is lost.
@@ -225,6 +241,7 @@ func (p *Player) untilTaken(ctx context.Context, body []byte, stop *Stop, d Diso
 				p.note(Ack{At: acked.UnixMicro(), SHA256: hash(body), Stop: stop, Body: body})
 				return acked
 			}
+			p.refuse(status)
 		}
 		if ctx.Err() != nil || !p.sleep(wait) {
 			return time.Time{}

@@ -62,7 +62,7 @@ func launch(t *testing.T, dir string, args ...string) *process {
 	p.cmd.Dir = dir
 	p.cmd.Env = []string{
 		"HOME=" + dir, "PATH=" + os.Getenv("PATH"), "USER=ada",
-		"WHATSAPP_ACCESS_TOKEN=" + accessToken, "WHATSAPP_APP_SECRET=" + appSecret, "WHATSAPP_VERIFY_TOKEN=" + verifyToken,
+		"WHATSAPP_ACCESS_TOKEN=" + accessToken, "WHATSAPP_APP_SECRET=" + appSecret, "WHATSAPP_VERIFY_TOKEN=" + verifyToken, "WHATSAPP_NEXT_SECRET=" + nextSecret,
 	}
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.err
 	if err := p.cmd.Start(); err != nil {

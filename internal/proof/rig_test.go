@@ -23,6 +23,7 @@ const (
 	otherNumber = "111222333555"
 	accessToken = "token-of-proof"
 	appSecret   = "secret-of-proof"
+	nextSecret  = "next-secret-of-proof" // what the app's secret is rotated to
 	verifyToken = "verify-of-proof"
 
 	// patience is how long anything may take that normally takes a moment: the machine is shared.

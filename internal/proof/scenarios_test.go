@@ -50,6 +50,12 @@ var scenarios = []scenario{
 	{"edits", "F26", false, playEdits},
 	{"poison", "F31", false, playPoison},
 	{"huge", "F32", false, playHuge},
+	{"late", "F6", false, playLate},
+	{"flood", "F18", false, playFlood},
+	{"malice", "F19", false, playMalice},
+	{"outage", "F9", false, playOutage},
+	{"disk", "F16", false, playDisk},
+	{"power", "F17", false, playPower},
 }
 
 // TestScenarios plays every scenario on each database that it is for. PERMESSO_SOAK=1 plays them at length, with many seeds.

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"github.com/lib/pq"
 
+	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -15,6 +17,13 @@ import (
 func MembersQuery(s *Store, reach scheduler.Reach, now time.Time, after, last policy.PersonID) (string, []any) {
 	query, args, _ := s.dialect.membersQuery(reach, now, after, last)
 	return query, args
+}
+
+// Dialer connects to PostgreSQL as a store does, and waits that long for an answer; 0 is any time.
+func Dialer(answer time.Duration) pq.Dialer {
+	d := newPGDialer(time.Minute)
+	d.answer = answer
+	return d
 }
 
 // ExplainGateSends asks how the gate would read what people were sent since a time, on the connection that it reads by.
@@ -37,6 +46,12 @@ func ExplainGateSends(ctx context.Context, s *Store, people []policy.PersonID, s
 	}
 	return plan, rows.Err()
 }
+
+// Silence is the statement by which Silent looks for messages without a status.
+const Silence = silence
+
+// HashOf is the key of a phone number's stops, also of one that nobody has.
+func HashOf(s *Store, number phone.Number) [16]byte { return key16(s.phoneIdentifier(number).hash) }
 
 // InTx runs a transaction as all of the store's are.
 func InTx(ctx context.Context, s *Store, f func(*sqlx.Tx) error) error { return s.inTx(ctx, f) }

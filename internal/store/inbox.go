@@ -35,6 +35,9 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			if err := s.updateTemplates(ctx, tx, now, body.Templates); err != nil {
 				return err
 			}
+			if err := s.applyNews(ctx, tx, now, body.Account); err != nil {
+				return err
+			}
 			if err := s.keepBody(ctx, tx, now, body); err != nil {
 				return err
 			}
@@ -44,7 +47,10 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 		}
 		people, err := s.applyStatuses(ctx, tx, now, statuses)
 		stopped = append(stopped, people...)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.hear(ctx, tx, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("storing %d webhook bodies: %w", len(bodies), err)
@@ -76,12 +82,21 @@ func (s *Store) applyStatuses(ctx context.Context, tx *sqlx.Tx, now instant, sta
 	if err != nil {
 		return nil, err
 	}
+	if err := s.noteOrphans(ctx, tx, now, strangers); err != nil {
+		return nil, err
+	}
 	return stopped, s.keepEarly(ctx, tx, now, strangers)
 }
 
 // applyActs does what people asked for and returns those who are now suppressed.
 func (s *Store) applyActs(ctx context.Context, tx *sqlx.Tx, now instant, acts []policy.Act) ([]policy.PersonID, error) {
 	people := make([][]policy.PersonID, len(acts))
+	if len(acts) == 0 {
+		return nil, nil
+	}
+	if _, err := s.nextChange(ctx, tx); err != nil {
+		return nil, err
+	}
 	var all []policy.PersonID
 	for i, act := range acts {
 		var err error
@@ -203,7 +218,11 @@ func (s *Store) suppressPersons(ctx context.Context, tx *sqlx.Tx, now instant, a
 	for _, n := range names {
 		b.row().bytes(n.hash).str(string(act.Scope)).str(string(act.Origin)).str(n.value).str(act.Text).str(act.MessageID).num(int64(at(act.At)))
 	}
-	if _, err := s.queries.suppress.exec(ctx, tx, &b, now); err != nil {
+	change, err := s.nextChange(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.queries.suppress.exec(ctx, tx, &b, now, change); err != nil {
 		return fmt.Errorf("writing a suppression: %w", err)
 	}
 	stops, err := s.applyLifts(ctx, tx, people)

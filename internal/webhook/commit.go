@@ -33,10 +33,7 @@ func (r *Receiver) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		batch := r.queue.next()
 		if len(batch) == 0 {
-			select {
-			case <-r.queue.wake:
-			case <-ctx.Done():
-			}
+			r.idle(ctx, lasting)
 			continue
 		}
 		loggedAt = r.commit(lasting, batch, loggedAt)
@@ -50,11 +47,39 @@ func (r *Receiver) Run(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// idle waits for a body; meanwhile it tries to store what is owed.
+func (r *Receiver) idle(ctx, lasting context.Context) {
+	if !r.Owes() {
+		select {
+		case <-r.queue.wake:
+		case <-ctx.Done():
+		}
+		return
+	}
+	again := time.NewTimer(payEvery)
+	defer again.Stop()
+	select {
+	case <-r.queue.wake:
+	case <-ctx.Done():
+	case <-again.C:
+		r.pay(lasting)
+	}
+}
+
 // commit stores one batch and gives every body of it its verdict. It returns when a failure was last logged.
 func (r *Receiver) commit(ctx context.Context, batch []*pending, loggedAt time.Time) time.Time {
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	failed, err := r.settle(ctx, batch)
+	if len(failed) == len(batch) {
+		r.failures.Add(1)
+	} else {
+		r.failures.Store(0)
+	}
+	r.owe(failed)
+	if len(failed) < len(batch) && r.Owes() {
+		r.pay(ctx) // the database takes bodies again
+	}
 	if err == nil || time.Since(loggedAt) < logEvery {
 		return loggedAt
 	}

@@ -45,6 +45,9 @@ type Options struct {
 	// VerifyToken is the token of Meta's handshake; with "" no handshake succeeds.
 	VerifyToken func() string
 	Sink        Sink
+	// Writable says why the sink cannot store anything, nil when it can; it tells a body that cannot be stored from a database that is
+	// away. Without it the database is taken to be there.
+	Writable func(ctx context.Context) error
 	// Keywords are the words that stop and start, read for every text; nil knows none.
 	Keywords func() policy.Keywords
 	// Kind is the kind of a campaign that has a stop button. A campaign that it does not know is stopped with ScopeAll.
@@ -75,6 +78,7 @@ type Receiver struct {
 	parser  parser
 	log     *slog.Logger
 	queue   *queue
+	owed    debt
 	// polls bounds how many questions to the sink about deliveries in flight are open at once: in a flood of stops they
 	// must not take the database away from the stops themselves.
 	polls chan struct{}
@@ -82,6 +86,7 @@ type Receiver struct {
 	large    chan struct{}
 	watchers sync.WaitGroup
 	started  atomic.Bool
+	failures atomic.Int64 // commits in a row of which nothing was stored
 	forgedAt atomic.Int64 // when a bad signature was last logged, unix seconds
 }
 
@@ -103,6 +108,9 @@ func New(options Options) *Receiver {
 		large:   make(chan struct{}, 2),
 	}
 }
+
+// Failures is how many times in a row nothing of what came could be stored; 0 after anything was.
+func (r *Receiver) Failures() int { return int(r.failures.Load()) }
 
 // Handler serves GET /webhook and POST /webhook and nothing else.
 func (r *Receiver) Handler() http.Handler {

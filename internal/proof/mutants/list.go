@@ -38,9 +38,12 @@ var mutants = []mutant{
 		},
 	},
 	{
-		name: "gate-without-compare", what: "the gate writes sending over whatever state the row has",
+		name: "gate-without-compare", what: "the gate writes sending over whatever state the row has; the lease, which only paces, is out of the way",
 		scenario: "freeze", database: "postgres", breaks: []string{"once"},
 		edits: []edit{
+			{"internal/store/leases.go",
+				"return held, taken, nil",
+				"return true, taken, nil"},
 			{"internal/store/queries.go",
 				`attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was` + "`" + ``,
@@ -168,6 +171,24 @@ var mutants = []mutant{
 		},
 	},
 	{
+		name: "senders-first", what: "when the database comes back, messages go out before the stops that came meanwhile are stored",
+		scenario: "outage", database: "postgres", breaks: []string{"after_stop"},
+		edits: []edit{
+			{"internal/app/heedful.go",
+				`h.owes() && sender.Sleep(ctx, look)`,
+				`false && sender.Sleep(ctx, look)`},
+		},
+	},
+	{
+		name: "log-synced-late", what: "SQLite's log is on the disk only some time after the commit",
+		scenario: "power", database: "sqlite", breaks: []string{"on_record", "stop_kept"},
+		edits: []edit{
+			{"internal/store/store.go",
+				`synchronous(FULL)`,
+				`synchronous(NORMAL)`},
+		},
+	},
+	{
 		name: "begins-at-leisure", what: "a POST may begin long after its gate",
 		scenario: "stops", database: "sqlite", breaks: []string{"after_stop"},
 		edits: []edit{
@@ -207,15 +228,6 @@ var mutants = []mutant{
 `,
 				`WHERE d.state = 'sending' AND d.sending_at <= $2 - $3
 `},
-		},
-	},
-	{
-		name: "gate-not-taken-back", what: "what a gate wrote whose answer was lost stays in sending",
-		scenario: "server", database: "postgres", breaks: []string{"unknown"},
-		edits: []edit{
-			{"sender/line.go",
-				"		back = l.takeBack(f, run, gates, answers, err)",
-				"		back = 0"},
 		},
 	},
 	{
