@@ -26,7 +26,7 @@ type cluster struct {
 	said                 tailBuffer
 }
 
-// newCluster makes and starts a server with default settings; nothing of it is left after the test.
+// newCluster makes and starts a server with default settings, but for room for more processes than one installation has; nothing of it is left after the test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	return newClusterIn(t, serverHome(t))
@@ -99,7 +99,7 @@ func (c *cluster) command(program string, args ...string) *exec.Cmd {
 func (c *cluster) start() {
 	c.t.Helper()
 	_, port, _ := strings.Cut(c.host, ":")
-	args := []string{"-D", c.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-k", c.home}
+	args := []string{"-D", c.data(), "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=300", "-k", c.home}
 	for _, s := range c.settings {
 		args = append(args, "-c", s)
 	}
