@@ -109,7 +109,7 @@ func exitCode(err error) int {
 		// Before the halt that may be its reason: a run that was under way is incomplete, one that is not begun is refused.
 		return exitIncomplete
 	case errors.As(err, &refused), errors.Is(err, app.ErrSecondServe), errors.Is(err, app.ErrHalted), errors.Is(err, app.ErrQuarantined), errors.Is(err, app.ErrNotJoined),
-		errors.Is(err, app.ErrSamePerson), errors.Is(err, app.ErrNobody), errors.Is(err, app.ErrDrifted):
+		errors.Is(err, app.ErrSamePerson), errors.Is(err, app.ErrNobody), errors.Is(err, app.ErrDrifted), errors.Is(err, app.ErrTooMany):
 		return exitRefused
 	case errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected), errors.Is(err, errNotApproved), errors.Is(err, errNotRestored), errors.Is(err, context.Canceled), errors.As(err, &stopped):
 		return exitIncomplete

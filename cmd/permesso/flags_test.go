@@ -104,6 +104,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso resume --after-restore": {"", "", ""}, // TestRestoredBackup, from outside
 	"permesso resume --join":          {"", "", ""}, // TestCloneNeverSends, from outside
 	"permesso resume --yes":           {"resume --after-restore", "resume --after-restore --yes", ""},
+	"permesso runs resend *":          {"", "", ""}, // TestResend
 }
 
 const (

@@ -19,12 +19,12 @@ import (
 )
 
 func (s *session) runsVerb() *cobra.Command {
-	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve"},
+	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve, resend"},
 		s.runsListVerb(), s.runsShowVerb(),
 		s.runsMoveVerb("pause", "hold a run: nothing of it is sent until it is resumed", scheduler.Paused),
 		s.runsResumeVerb(),
 		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled),
-		s.runsApproveVerb())
+		s.runsApproveVerb(), s.runsResendVerb())
 }
 
 // runLine is a run as JSON.
@@ -43,6 +43,7 @@ type runLine struct {
 	FinishedAt report.Time        `json:"finished_at,omitzero"`
 
 	CreatedBy string              `json:"created_by,omitempty"`
+	Resends   string              `json:"resends,omitempty"`  // the run whose unproven messages this one sends again
 	Approval  *scheduler.Approval `json:"approval,omitempty"` // what a second person approved, or is asked to
 
 	States map[sender.State]int `json:"states,omitempty"`
@@ -57,7 +58,8 @@ func runLineOf(r scheduler.Run) runLine {
 	at := func(t time.Time) report.Time { return report.Time{Time: t} }
 	return runLine{
 		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
-		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
+		Resends: r.Resends,
+		FireAt:  at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
 
@@ -236,6 +238,9 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 	}
 	if run.Test {
 		how += ", a test"
+	}
+	if run.Resends != "" {
+		how += ", to send unproven messages of " + run.Resends + " again"
 	}
 	approved := ""
 	if run.Approval.By != "" {

@@ -121,25 +121,8 @@ func (a *App) campaignIDs() string {
 
 // CreateRun makes a run by hand: templates fresh from Meta, checked before anything else; everybody counted; then the run stored, in planning.
 func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (scheduler.Run, error) {
-	if err := a.Admit(ctx); err != nil {
-		return scheduler.Run{}, err
-	}
-	halted, why, err := a.Store.Halted(ctx)
+	run, catalogue, err := a.startable(ctx, campaign, o)
 	if err != nil {
-		return scheduler.Run{}, err
-	}
-	if !halted.IsZero() {
-		return scheduler.Run{}, fmt.Errorf("%w (%s)", ErrHalted, why)
-	}
-	run, err := a.newRun(campaign, o)
-	if err != nil {
-		return run, err
-	}
-	catalogue, err := a.freshTemplates(ctx)
-	if err != nil {
-		return run, err
-	}
-	if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
 		return run, err
 	}
 	if run, err = a.count(ctx, run, catalogue, run.FireAt); err != nil {

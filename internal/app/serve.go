@@ -210,16 +210,23 @@ func (a *App) standingMoved() {
 
 const (
 	tidyEvery = 5 * time.Second
+	// proveEvery is how often it is asked which silence proves something; that takes a day to come about.
+	proveEvery = 10 * time.Minute
 	// syncEvery keeps far below Meta's 200 management calls an hour (Meta, "About the platform", read 2026-03-12).
 	syncEvery = 10 * time.Minute
 	// keepNotices is longer than any notice is tried for; what is older nobody wants to be told.
 	keepNotices = 7 * 24 * time.Hour
 )
 
-// housekeep applies statuses that passed their message by, keeps the templates fresh, and lets go of old notices.
+// housekeep applies statuses that passed their message by, keeps the templates fresh, says which silence proves something, and
+// lets go of old notices.
 func (a *App) housekeep(ctx context.Context) error {
-	syncAt := time.Now()
+	syncAt, proveAt := time.Now(), time.Now()
 	for ctx.Err() == nil {
+		if now := time.Now(); !now.Before(proveAt) {
+			proveAt = now.Add(proveEvery)
+			a.markUnproven(ctx)
+		}
 		if err := a.Store.ReplayEarly(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("early statuses cannot be applied", "error", err)
 		}
@@ -239,6 +246,16 @@ func (a *App) housekeep(ctx context.Context) error {
 		sender.Sleep(ctx, tidyEvery)
 	}
 	return nil
+}
+
+func (a *App) markUnproven(ctx context.Context) {
+	n, err := a.Store.MarkUnproven(ctx, sender.SilentFor)
+	if err != nil && ctx.Err() == nil {
+		a.Log.Error("it cannot be told which lost messages are unproven", "error", err)
+	}
+	if n > 0 {
+		a.Log.Warn("messages whose answer was lost are unproven: WhatsApp has said nothing of them, and nearly all that was sent with them was heard of", "count", n)
+	}
 }
 
 // group runs parts and collects their errors; the first failure stops everything.

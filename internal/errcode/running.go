@@ -38,6 +38,8 @@ const (
 	PersonsOwnStop      Code = "persons_own_stop"
 	NoReasonGiven       Code = "no_reason_given"
 	Undated             Code = "undated"
+	TooManyToResend     Code = "too_many_to_resend"
+	ResendUnconfirmed   Code = "resend_unconfirmed"
 )
 
 func running() []Entry {
@@ -118,6 +120,16 @@ func running() []Entry {
 			Code: NotConfirmed, Title: "It was not confirmed",
 			Means: "The question was answered with something other than yes. Nothing was changed.",
 			Do:    "Ask again with `permesso resume --after-restore`, or answer beforehand with `--yes`.",
+		},
+		{
+			Code: TooManyToResend, Exit: 5, Title: "Too many unproven messages for one person",
+			Means: "More people than `approvals.above` would get their message again, and a second person cannot approve that yet.",
+			Do:    "Look first at why so many answers were lost. A new run of the campaign can be approved: `permesso run CAMPAIGN`.",
+		},
+		{
+			Code: ResendUnconfirmed, Exit: 2, Title: "Nobody said yes to sending again",
+			Means: "An unproven message may have arrived all the same, and who got it would get it twice.",
+			Do:    "Repeat the command with `--yes` if that is worth it; or leave them: who is written to next hears of it anyway.",
 		},
 		{
 			Code: RunWaits, Title: "What is left of the run waits for a time",

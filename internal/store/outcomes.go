@@ -99,6 +99,9 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 		if _, err := s.queries.recordUnknown.exec(ctx, tx, &unknown, now); err != nil {
 			return fmt.Errorf("marking unknown messages: %w", err)
 		}
+		if _, err := s.queries.addUnsettled.exec(ctx, tx, &unknown); err != nil {
+			return fmt.Errorf("noting unknown messages: %w", err)
+		}
 	}
 	return s.applyEarly(ctx, tx, now, &wamids)
 }

@@ -23,7 +23,7 @@ import (
 var ErrNoRun = errcode.With(errors.New("there is no such run: `permesso runs list` shows them"), errcode.NoSuchRun)
 
 const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
-	plan, planned_at, created_at, created_by, approval, started_at, finished_at, paused_by`
+	plan, planned_at, created_at, created_by, approval, resends, started_at, finished_at, paused_by`
 
 type runRow struct {
 	RunID      string             `db:"run_id"`
@@ -45,6 +45,7 @@ type runRow struct {
 	CreatedAt  instant            `db:"created_at"`
 	CreatedBy  string             `db:"created_by"`
 	Approval   string             `db:"approval"`
+	Resends    string             `db:"resends"`
 	StartedAt  sql.NullInt64      `db:"started_at"`
 	FinishedAt sql.NullInt64      `db:"finished_at"`
 	PausedBy   string             `db:"paused_by"`
@@ -55,6 +56,7 @@ func (r runRow) run() (scheduler.Run, error) {
 		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, PausedBy: r.PausedBy, NumberID: r.NumberID, Category: r.Category,
 		Kind: r.Kind, Priority: r.Priority, Test: r.Test == 1, Manual: r.Manual == 1, FireAt: r.FireAt.time(), ConfigHash: r.ConfigHash,
 		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt), CreatedBy: r.CreatedBy,
+		Resends: r.Resends,
 	}
 	if r.Config != "" {
 		if err := json.Unmarshal([]byte(r.Config), &run.Frozen); err != nil {
@@ -89,54 +91,66 @@ func newRunID(fireAt time.Time) string {
 // database's unique key, not any lease, is what makes a slot start once. The run's ID is made here; a manual run's
 // occurrence, empty on the way in, is derived from it.
 func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.Run, created bool, err error) {
-	run.ID = newRunID(run.FireAt)
-	if run.Occurrence == "" {
-		run.Occurrence = scheduler.ManualOccurrence(run.ID)
-	}
-	config, err := json.Marshal(run.Frozen)
+	insert, err := runInsert(&run)
 	if err != nil {
-		return run, false, fmt.Errorf("freezing campaign %s: %w", run.CampaignID, err)
-	}
-	plan, err := json.Marshal(run.Plan)
-	if err != nil {
-		return run, false, fmt.Errorf("keeping the plan of campaign %s: %w", run.CampaignID, err)
-	}
-	approval, err := approvalText(run.Approval)
-	if err != nil {
-		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
+		return run, false, err
 	}
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		run.CreatedAt = now.time()
-		var finished any
-		if run.State == scheduler.Missed {
-			finished, run.FinishedAt = now, now.time()
-		}
-		created, err = changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
-			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
-			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
-			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval))
-		if err != nil || !created {
-			return err
-		}
-		switch run.State {
-		case scheduler.Missed:
-			return runNotice(ctx, tx, now, report.NoticeRunMissed, run.ID, "is missed", run.Why, "")
-		case scheduler.Waiting:
-			return runNotice(ctx, tx, now, report.NoticeRunWaiting, run.ID, "waits for approval", run.Why, "")
-		}
-		return nil
+		created, err = insert(ctx, tx, now)
+		return err
 	})
 	if err != nil {
 		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
 	}
 	s.deeds.Add(1)
 	return run, created, nil
+}
+
+// runInsert gives the run its id, and returns what writes its row and completes it.
+func runInsert(run *scheduler.Run) (func(context.Context, *sqlx.Tx, instant) (created bool, err error), error) {
+	run.ID = newRunID(run.FireAt)
+	if run.Occurrence == "" {
+		run.Occurrence = scheduler.ManualOccurrence(run.ID)
+	}
+	config, err := json.Marshal(run.Frozen)
+	if err != nil {
+		return nil, fmt.Errorf("freezing campaign %s: %w", run.CampaignID, err)
+	}
+	plan, err := json.Marshal(run.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the plan of campaign %s: %w", run.CampaignID, err)
+	}
+	approval, err := approvalText(run.Approval)
+	if err != nil {
+		return nil, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
+	}
+	return func(ctx context.Context, tx *sqlx.Tx, now instant) (bool, error) {
+		run.CreatedAt = now.time()
+		var finished any
+		if run.State == scheduler.Missed {
+			finished, run.FinishedAt = now, now.time()
+		}
+		created, err := changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
+			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval, resends)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
+			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
+			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval, run.Resends))
+		if err != nil || !created {
+			return false, err
+		}
+		switch run.State {
+		case scheduler.Missed:
+			err = runNotice(ctx, tx, now, report.NoticeRunMissed, run.ID, "is missed", run.Why, "")
+		case scheduler.Waiting:
+			err = runNotice(ctx, tx, now, report.NoticeRunWaiting, run.ID, "waits for approval", run.Why, "")
+		}
+		return true, err
+	}, nil
 }
 
 func flag(b bool) int {

@@ -74,6 +74,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"notices and many processes", testNoticeRaces},
 		{"leases", testLeases},
 		{"settle", testSettle},
+		{"silence", testUnproven},
+		{"unproven messages sent again", testResend},
 		{"marks", testMarks},
 		{"former runs", testFormer},
 		{"queued rows in order", testQueued},
