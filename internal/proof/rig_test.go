@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/permesso/permesso/internal/proof/reliability"
 )
 
 const (
@@ -48,6 +50,8 @@ type rig struct {
 	running                 bool // there is something to audit
 	kills, takeovers, stops int
 	unknown                 int // most that were seen at once
+	verdict                 Verdict
+	settled                 int
 }
 
 // settings are what scenarios change in a configuration.
@@ -84,6 +88,7 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 		r.used = target
 	}
 	r.law = Law{Audience: map[string]int{}, Done: true, Told: true}
+	t.Cleanup(r.note)
 	db, err := openDatabase(target)
 	if err != nil {
 		t.Fatal(err)
@@ -418,9 +423,23 @@ func (r *rig) judge() {
 	r.t.Helper()
 	r.untilTold()
 	v := r.audit(r.law)
-	settled := r.unknown - v.Unknown
+	r.verdict, r.settled = v, r.unknown-v.Unknown
 	r.t.Logf("%s, %s, seed %d: %d people, %d kills, %d POSTs, %d doubles, %d after a stop of %d, %d unknown, %d settled",
-		r.name, r.databaseName(), r.seed, v.People, r.kills, v.Posts, v.Doubles, v.AfterStop, r.stops, r.unknown, settled)
+		r.name, r.databaseName(), r.seed, v.People, r.kills, v.Posts, v.Doubles, v.AfterStop, r.stops, r.unknown, r.settled)
+}
+
+// note adds what came of the scenario to the results, also of one that did not come to its end.
+func (r *rig) note() {
+	v := r.verdict
+	if err := reliability.Append(reliability.Result{Day: time.Now().UTC().Format(time.DateOnly), Played: &reliability.Played{
+		Scenario: r.name, Database: r.databaseName(), Seed: r.seed, Long: os.Getenv(envSoak) == "1", Failed: r.t.Failed(),
+		Tally: reliability.Tally{
+			People: v.People, Posts: v.Posts, Doubles: v.Doubles, Stops: r.stops, AfterStop: v.AfterStop,
+			Unknown: r.unknown, Settled: r.settled, Kills: r.kills, Takeovers: r.takeovers,
+		},
+	}}); err != nil {
+		r.t.Error(err)
+	}
 }
 
 // powered fails a scenario that did not come to what it is about.

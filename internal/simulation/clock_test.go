@@ -59,6 +59,7 @@ func TestClockJumps(t *testing.T) {
 		for seed := *firstSeed; seed < *firstSeed+uint64(*runs); seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
+				t.Cleanup(func() { seen.end(t) })
 				path := blankDatabase(t)
 				synctest.Test(t, func(t *testing.T) {
 					time.Sleep(time.Until(dawn))
@@ -77,6 +78,7 @@ func TestClockJumps(t *testing.T) {
 			})
 		}
 	})
+	seen.report(t)
 	if *runs < enough {
 		return
 	}

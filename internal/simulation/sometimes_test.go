@@ -7,12 +7,25 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/permesso/permesso/internal/proof/reliability"
 )
 
 // sometimes counts the paths that were met, over all seeds of a test.
 type sometimes struct {
-	mu   sync.Mutex
-	seen map[string]int
+	mu     sync.Mutex
+	seen   map[string]int
+	failed int // seeds
+}
+
+// end counts a seed that went wrong.
+func (s *sometimes) end(t *testing.T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if t.Failed() {
+		s.failed++
+	}
 }
 
 func (s *sometimes) note(path string) {
@@ -30,7 +43,7 @@ func (s *sometimes) count(path string) int {
 	return s.seen[path]
 }
 
-// report logs how often each path was met.
+// report logs how often each path was met, and adds it to the results.
 func (s *sometimes) report(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,4 +52,10 @@ func (s *sometimes) report(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("%7d %s", s.seen[path], path))
 	}
 	t.Logf("met, over %d seeds:\n%s", *runs, strings.Join(lines, "\n"))
+	if err := reliability.Append(reliability.Result{
+		Day:   time.Now().UTC().Format(time.DateOnly),
+		Lived: &reliability.Lived{Test: t.Name(), First: *firstSeed, Seeds: *runs, Failed: s.failed, Met: s.seen},
+	}); err != nil {
+		t.Error(err)
+	}
 }
