@@ -41,6 +41,7 @@ type house struct {
 	// runs at once for many, and is told which post it is for, counted from 1.
 	judge  func(row sender.GateRow) sender.GateAnswer
 	gate   func() error
+	cut    func() bool          // the answer to a gate's commit is lost
 	slow   func() time.Duration // how long a gate takes
 	record func(outcomes []sender.Outcome) error
 	answer func(ctx context.Context, n int) sender.Result
@@ -93,6 +94,7 @@ func newHouse(t *testing.T) *house {
 			return sender.GateAnswer{State: sender.Sending, Decision: policy.Decision{Verdict: policy.Allow}}
 		},
 		gate:   func() error { return nil },
+		cut:    func() bool { return false },
 		record: func([]sender.Outcome) error { return nil },
 		slow:   func() time.Duration { return 0 },
 		away:   func() bool { return false },
@@ -222,6 +224,10 @@ func (h *house) Gate(_ context.Context, run sender.Run, rows []sender.GateRow) (
 			}
 		}
 	}
+	if h.cut() {
+		h.gated = append(h.gated, gated{at: time.Now(), readAt: readAt, run: run.ID, rows: slices.Clone(rows)})
+		return nil, readAt, errDown
+	}
 	h.gated = append(h.gated, gated{at: time.Now(), readAt: readAt, run: run.ID, rows: slices.Clone(rows), answers: slices.Clone(answers)})
 	return answers, readAt, nil
 }
@@ -238,6 +244,9 @@ func (h *house) Record(_ context.Context, outcomes []sender.Outcome) error {
 	for _, o := range outcomes {
 		row := h.find(o.RunID).byKey[o.PersonID]
 		if row.attempt != o.AttemptID || row.state != sender.Sending {
+			if o.Result.Late {
+				continue // a gate that failed is taken back, whether it wrote anything or not
+			}
 			h.Errorf("an outcome of an attempt that the row, %s, does not have", row.state)
 			continue
 		}

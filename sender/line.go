@@ -187,12 +187,37 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 			l.refresh.Store(true)
 		}
 	}
-	f.flying.Add(int64(allowed - len(rows)))
+	back := 0
+	if err != nil {
+		back = l.takeBack(f, run, gates, answers, err)
+	}
+	f.flying.Add(int64(allowed + back - len(rows)))
 	l.mu.Lock()
 	l.pace.giveBack(len(rows) - allowed)
 	l.mu.Unlock()
 	l.morePosters()
 	return err
+}
+
+// takeBack undoes what a gate that failed may have written all the same: it may be the answer to its commit that was lost. Nobody
+// posts these rows, and without this they would stand in sending until they are unknown, which they would stay for good. It
+// returns how many it took back; the outcome is fenced by the attempt and changes nothing in a row that did not move.
+func (l *line) takeBack(f *feed, run Run, gates []GateRow, answers []GateAnswer, cause error) int {
+	back := 0
+	for i, row := range gates {
+		if i < len(answers) && (answers[i].State != Queued || answers[i].Decision.Verdict == policy.Defer) {
+			continue // the gate's word on this row is known
+		}
+		l.flying.Add(1)
+		select {
+		case l.ended <- ended{feed: f, run: run, outcome: Outcome{RunID: run.ID, PersonID: row.PersonID, AttemptID: row.AttemptID, Result: Result{Fate: NotSent, Late: true, Cause: cause}}}:
+			back++
+		default:
+			// The database has been away for long, and more wait to be recorded than there is room for.
+			l.flying.Add(-1)
+		}
+	}
+	return back
 }
 
 // room waits until the posters can begin another batch of n rows in time: no more than a batch may wait for them.

@@ -15,7 +15,7 @@ func playChaos(t *testing.T, target string, seed uint64, soak length) {
 	if server {
 		houses = 2
 	}
-	r := newRig(t, "chaos", target, seed, settings{people: soak.of(700, 5000), perSecond: 100, campaigns: []string{"one", "two"}, houses: houses})
+	r := newRig(t, "chaos", target, seed, settings{people: soak.of(420, 5000), perSecond: 70, campaigns: []string{"one", "two"}, houses: houses})
 	for _, h := range r.houses {
 		receivers = append(receivers, "http://"+h.webhook+"/webhook")
 	}
@@ -29,7 +29,7 @@ func playChaos(t *testing.T, target string, seed uint64, soak length) {
 	r.detach("two")
 	r.meta.Set(Faults{DropAnswer: 0.01, Cut: 0.005, Delay: 20 * time.Millisecond})
 	blows := map[string]int{}
-	for step := range soak.of(9, 60) {
+	for step := range soak.of(7, 60) {
 		which := r.draw(houses)
 		blow := []string{"kill", "stop", "freeze", "restart", "cut", "stop"}[step%6]
 		if server && step%6 == 4 {

@@ -8,12 +8,12 @@ import (
 // playWire closes connections under requests and while they rest, refuses new ones, and passes on half requests: nothing is sent
 // again that may have arrived, by whatever layer, and what surely did not leave is not given up (F3).
 func playWire(t *testing.T, target string, seed uint64, soak length) {
-	people := soak.of(500, 6000)
+	people := soak.of(380, 6000)
 	r := newRig(t, "wire", target, seed, settings{people: people})
 	r.player.Hold()
 	r.serve(r.houses[0])
 	r.detach("offer")
-	r.meta.Set(Faults{Refuse: 0.05, Cut: 0.01, DropAnswer: 0.01, Delay: 10 * time.Millisecond})
+	r.meta.Set(Faults{Refuse: 0.15, Cut: 0.03, DropAnswer: 0.01, Delay: 10 * time.Millisecond})
 	for r.posted() < people*2/3 {
 		// In between some must be answered: after 25 in a row that were not, the number's runs pause.
 		r.untilPosted(r.posted() + 25 + r.draw(20))

@@ -87,7 +87,7 @@ func (r *rig) sendingNow() []string {
 // playStops aims stops at those who are being sent to, while the sender stands still between its gate and its wire and another
 // process takes the stop (F8).
 func playStops(t *testing.T, target string, seed uint64, soak length) {
-	people, enough := soak.of(1100, 6000), soak.of(5, 60)
+	people, enough := soak.of(900, 6000), soak.of(4, 60)
 	r := newRig(t, "stops", target, seed, settings{people: people, perSecond: 190}) // one batch at a time: what is frozen seldom holds SQLite's lock
 	r.law.MaxUnknown = people
 	r.serve(r.houses[0], "--only", "webhook")
@@ -116,7 +116,7 @@ func playStops(t *testing.T, target string, seed uint64, soak length) {
 	case <-time.After(patience):
 		t.Errorf("run does not end: %s", sender.err.String())
 	}
-	r.powered("stops while somebody was between gate and wire", caught, min(enough, 3))
+	r.powered("stops while somebody was between gate and wire", caught, 2)
 	r.powered("stops", r.stops, 20)
 	r.judge()
 }

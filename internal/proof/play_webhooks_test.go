@@ -19,7 +19,7 @@ func playDisorder(t *testing.T, target string, seed uint64, soak length) {
 	if strings.HasPrefix(target, "postgres") {
 		houses = 2
 	}
-	r := newRig(t, "disorder", target, seed, settings{people: soak.of(250, 3000), special: endings, houses: houses})
+	r := newRig(t, "disorder", target, seed, settings{people: soak.of(170, 3000), special: endings, houses: houses})
 	r.player.Set(Disorder{Copies: 5, Delay: 400 * time.Millisecond, Lose: 0.1, Split: 3})
 	r.serve(r.houses[0])
 	if houses == 2 {
@@ -41,9 +41,9 @@ func playDisorder(t *testing.T, target string, seed uint64, soak length) {
 // playPlanning stops people while their runs are planned: whoever was judged before the stop, and written after it, is the gate's
 // to refuse.
 func playPlanning(t *testing.T, target string, seed uint64, soak length) {
-	r := newRig(t, "planning", target, seed, settings{people: soak.of(3000, 8000), perSecond: 1500, latency: time.Millisecond})
+	r := newRig(t, "planning", target, seed, settings{people: soak.of(2400, 8000), perSecond: 1500, latency: time.Millisecond})
 	r.serve(r.houses[0])
-	stopping := r.unreached(soak.of(260, 900))
+	stopping := r.unreached(soak.of(200, 900))
 	said := make(chan struct{})
 	go func() {
 		defer close(said)
@@ -61,12 +61,12 @@ func playPlanning(t *testing.T, target string, seed uint64, soak length) {
 
 // playConsents revokes consents while a run goes on: the gate sees the last word (promise 3).
 func playConsents(t *testing.T, target string, seed uint64, soak length) {
-	r := newRig(t, "consents", target, seed, settings{people: soak.of(700, 4000), perSecond: 120})
+	r := newRig(t, "consents", target, seed, settings{people: soak.of(500, 4000), perSecond: 100})
 	r.serve(r.houses[0])
 	r.detach("offer")
 	r.untilPosted(60)
 	rows := [][]string{{"phone", "category", "action", "at", "source", "wording"}}
-	for _, phone := range r.unreached(soak.of(300, 1500)) {
+	for _, phone := range r.unreached(soak.of(200, 1500)) {
 		rows = append(rows, []string{phone, "offers", "revoked", time.Now().UTC().Format(time.RFC3339), "phone_call", ""})
 	}
 	r.verb("consent", "import", r.file("revoked.csv", rows))

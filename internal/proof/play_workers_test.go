@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,7 +20,7 @@ func playCap(t *testing.T, target string, seed uint64, soak length) {
 	}
 	campaigns := []string{"one", "two", "three"}
 	r := newRig(t, "cap", target, seed, settings{
-		people: soak.of(400, 2000), perSecond: 200, campaigns: campaigns, houses: houses, policy: "{caps: [{max: 1, per: 24h, kind: marketing}]}",
+		people: soak.of(260, 2000), perSecond: 150, campaigns: campaigns, houses: houses, policy: "{caps: [{max: 1, per: 24h, kind: marketing}]}",
 	})
 	r.law.Caps = []Limit{{1, 24 * time.Hour}}
 	r.player.Hold()
@@ -64,22 +65,27 @@ func playFreeze(t *testing.T, target string, seed uint64, soak length) {
 	r.detach("offer")
 	r.untilPosted(40)
 	for range soak.of(1, 5) {
-		frozen := r.holder(workers[:])
-		if frozen < 0 {
-			continue
-		}
+		frozen := -1
+		r.must("a worker holds the lease", eventually(patience, func() error {
+			if frozen = r.holder(workers[:]); frozen < 0 {
+				return errors.New("none does")
+			}
+			return nil
+		}))
 		before := r.posted()
 		workers[frozen].signal(syscall.SIGSTOP)
 		// The lease's five seconds, the other's look for it, and time to go on from where this one stands.
 		err := eventually(15*time.Second, func() error {
 			if h := r.holder(workers[:]); h == frozen || r.posted() < before+60 {
-				return fmt.Errorf("worker %d holds the lease", h)
+				return fmt.Errorf("worker %d holds the lease, %d posted since", h, r.posted()-before)
 			}
 			return nil
 		})
 		workers[frozen].signal(syscall.SIGCONT)
 		if err == nil {
 			r.takeovers++
+		} else {
+			t.Logf("no takeover: %v", err)
 		}
 		r.pause(time.Second)
 	}

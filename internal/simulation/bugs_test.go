@@ -40,9 +40,9 @@ var bugs = []struct {
 			}
 		})
 	}}},
-	{"an answer that was taken is a refusal for the moment", 5, bug{found: "twice", record: func(outcomes []sender.Outcome) []sender.Outcome {
+	{"an answer that was taken is a refusal for the moment", 1, bug{found: "twice", record: func(outcomes []sender.Outcome) []sender.Outcome {
 		return changed(outcomes, func(r *sender.Result) {
-			if r.Fate == sender.TakenHeld {
+			if r.Fate == sender.Taken {
 				*r = sender.Result{Fate: sender.Refused, Err: &sender.Error{Code: 131016, Title: "again", Reaction: sender.Retry}}
 			}
 		})
@@ -156,7 +156,11 @@ func TestTheJudgeFindsBugs(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	for _, planted := range bugs {
+	tried := bugs
+	if racing {
+		tried = bugs[:3]
+	}
+	for _, planted := range tried {
 		t.Run(planted.name, func(t *testing.T) {
 			t.Parallel()
 			looked.Add(1)

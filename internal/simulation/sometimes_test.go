@@ -14,15 +14,16 @@ import (
 
 // sometimes counts the paths that were met, over all seeds of a test.
 type sometimes struct {
-	mu     sync.Mutex
-	seen   map[string]int
-	failed int // seeds
+	mu            sync.Mutex
+	seen          map[string]int
+	ended, failed int // seeds
 }
 
-// end counts a seed that went wrong.
+// end counts a seed that is over.
 func (s *sometimes) end(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.ended++
 	if t.Failed() {
 		s.failed++
 	}
@@ -51,10 +52,10 @@ func (s *sometimes) report(t *testing.T) {
 	for _, path := range slices.Sorted(maps.Keys(s.seen)) {
 		lines = append(lines, fmt.Sprintf("%7d %s", s.seen[path], path))
 	}
-	t.Logf("met, over %d seeds:\n%s", *runs, strings.Join(lines, "\n"))
+	t.Logf("met, over %d seeds:\n%s", s.ended, strings.Join(lines, "\n"))
 	if err := reliability.Append(reliability.Result{
 		Day:   time.Now().UTC().Format(time.DateOnly),
-		Lived: &reliability.Lived{Test: t.Name(), First: *firstSeed, Seeds: *runs, Failed: s.failed, Met: s.seen},
+		Lived: &reliability.Lived{Test: t.Name(), First: *firstSeed, Seeds: s.ended, Failed: s.failed, Met: s.seen},
 	}); err != nil {
 		t.Error(err)
 	}

@@ -82,9 +82,9 @@ var mutants = []mutant{
 		name: "lease-trusted", what: "what a dead holder left in sending is queued again",
 		scenario: "kill", database: "sqlite", breaks: []string{"once"},
 		edits: []edit{
-			{"internal/store/leases.go",
-				"SET state = 'unknown', changed_at = $3 WHERE state = 'sending'",
-				"SET state = 'queued', changed_at = $3 WHERE state = 'sending'"},
+			{"internal/store/queries.go",
+				`recordUnknown: with(` + "`" + `UPDATE deliveries SET state = 'unknown', changed_at = $2`,
+				`recordUnknown: with(` + "`" + `UPDATE deliveries SET state = 'queued', changed_at = $2`},
 		},
 	},
 	{
@@ -172,9 +172,9 @@ var mutants = []mutant{
 		scenario: "stops", database: "sqlite", breaks: []string{"after_stop"},
 		edits: []edit{
 			{"sender/sender.go",
-				`	beginWithin = time.Second
+				`const BeginWithin = time.Second
 `,
-				`	beginWithin = time.Minute
+				`const BeginWithin = time.Minute
 `},
 		},
 	},
@@ -203,10 +203,19 @@ var mutants = []mutant{
 		scenario: "kill", database: "sqlite", breaks: []string{"none_lost"},
 		edits: []edit{
 			{"internal/store/leases.go",
-				`WHERE state = 'sending' AND sending_at <= $2
+				`WHERE d.state = 'sending' AND d.sending_at <= $2
 `,
-				`WHERE state = 'sending' AND sending_at <= $2 - $3
+				`WHERE d.state = 'sending' AND d.sending_at <= $2 - $3
 `},
+		},
+	},
+	{
+		name: "gate-not-taken-back", what: "what a gate wrote whose answer was lost stays in sending",
+		scenario: "server", database: "postgres", breaks: []string{"unknown"},
+		edits: []edit{
+			{"sender/line.go",
+				"		back = l.takeBack(f, run, gates, answers, err)",
+				"		back = 0"},
 		},
 	},
 	{

@@ -130,7 +130,8 @@ func (w *workshop) goTool(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// controls plays each scenario once with the sound program: one that fails without a mutant proves nothing with it.
+// controls plays each scenario with the sound program: one that fails without a mutant proves nothing with it. A second seed is for
+// the run that did not come to what it is about.
 func (w *workshop) controls(ctx context.Context, wanted []mutant) error {
 	type stage struct{ scenario, database string }
 	var stages []stage
@@ -145,8 +146,16 @@ func (w *workshop) controls(ctx context.Context, wanted []mutant) error {
 		index = append(index, i)
 	}
 	each(index, func(i int) {
-		if out, passed := w.play(ctx, w.sound, stages[i].scenario, stages[i].database, 1); !passed {
+		for seed := 1; seed <= 2; seed++ {
+			out, passed := w.play(ctx, w.sound, stages[i].scenario, stages[i].database, seed)
+			if passed {
+				failed[i] = nil
+				return
+			}
 			failed[i] = fmt.Errorf("%s on %s fails without any mutant:\n%s", stages[i].scenario, stages[i].database, tail(out))
+			if strings.Contains(out, "audit: ") {
+				return // no second chance for a breach
+			}
 		}
 	})
 	return errors.Join(failed...)
