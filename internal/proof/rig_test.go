@@ -52,6 +52,7 @@ type rig struct {
 	unknown                 int // most that were seen at once
 	verdict                 Verdict
 	settled                 int
+	met                     map[string]int // what it is about to how often it came to that
 }
 
 // settings are what scenarios change in a configuration.
@@ -83,7 +84,7 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 	if s.latency == 0 {
 		s.latency = 15 * time.Millisecond
 	}
-	r := &rig{t: t, name: name, seed: seed, chance: rand.New(rand.NewPCG(seed, 0x726967)), settings: s, dir: t.TempDir(), database: target, used: s.used}
+	r := &rig{t: t, name: name, seed: seed, chance: rand.New(rand.NewPCG(seed, 0x726967)), settings: s, dir: t.TempDir(), database: target, used: s.used, met: map[string]int{}}
 	if r.used == "" {
 		r.used = target
 	}
@@ -437,14 +438,16 @@ func (r *rig) note() {
 			People: v.People, Posts: v.Posts, Doubles: v.Doubles, Stops: r.stops, AfterStop: v.AfterStop,
 			Unknown: r.unknown, Settled: r.settled, Kills: r.kills, Takeovers: r.takeovers,
 		},
+		Met: r.met,
 	}}); err != nil {
 		r.t.Error(err)
 	}
 }
 
-// powered fails a scenario that did not come to what it is about.
+// powered notes how often a scenario came to what it is about, and fails one that did not.
 func (r *rig) powered(what string, got, least int) {
 	r.t.Helper()
+	r.met[what] += got
 	if got < least {
 		r.t.Errorf("under-powered: %s: %d, want at least %d (%s, seed %d)", what, got, least, r.name, r.seed)
 	}

@@ -30,7 +30,7 @@ var wireFailures = []Failure{
 			"request, before the answer, before the answer is on record.",
 		Holds: "Nobody has two requests in a run, no row is missing, each ends in a state that says what is known, and whatever Meta took is " +
 			"settled by Meta's own reports.",
-		Shown: slices.Concat(played("kill", "chaos"), lived("unknown", "unknown, settled by its echo"),
+		Shown: slices.Concat(played("kill", "chaos"), awaited(played("fleet")), lived("unknown", "unknown, settled by its echo"),
 			by("internal/e2e", "TestKilledRunGoesOn", "TestKilledServeGoesOn", "TestKilledRunIsResumedByHand"), kept("settle")),
 	},
 	{
@@ -93,14 +93,14 @@ var databaseFailures = []Failure{
 		ID: "F9", Title: "A stop comes while the database is away",
 		Fails: "People stop while PostgreSQL is down or SQLite's file is locked.",
 		Holds: "Their webhook is answered 503, so that Meta brings it again, and never 200; once it is stored, it is in force.",
-		Shown: slices.Concat(played("server"), by("internal/e2e", "TestStopWhileTheDatabaseIsAway"), by("internal/webhook", "TestSinkThatFailsGives503", "TestSinkThatHangsGives503"),
+		Shown: slices.Concat(played("server"), awaited(played("outage")), by("internal/e2e", "TestStopWhileTheDatabaseIsAway"), by("internal/webhook", "TestSinkThatFailsGives503", "TestSinkThatHangsGives503"),
 			lived("webhook not taken")),
 	},
 	{
 		ID: "F14", Title: "The database's server dies and comes back",
 		Fails: "PostgreSQL is struck down in the middle of a run, again and again, or sessions are ended by an administrator.",
 		Holds: "A gate whose commit was acknowledged is on record after the restart; nobody gets a second message; the pool of connections heals by itself.",
-		Shown: slices.Concat(played("server", "chaos"), by("internal/e2e", "TestDatabaseAwayInTheMiddle"), lived("database away"),
+		Shown: slices.Concat(played("server", "chaos"), awaited(played("fleet")), by("internal/e2e", "TestDatabaseAwayInTheMiddle"), lived("database away"),
 			by("sender", "TestOutcomesAreKeptWhileTheLedgerFails", "TestOutcomesOutliveALongOutage"),
 			awaited(by("internal/store", "TestAnErrorAndADroppedSocketDoNotPoisonThePool", "TestConnectionsNoticeADeadNetwork", "TestAServerThatStandsStillIsGivenUp", "TestPlace"))),
 		Beyond: "A failover to an asynchronous standby loses commits that were acknowledged, and one machine has no standby to fail over to: it is " +
@@ -117,13 +117,13 @@ var databaseFailures = []Failure{
 		ID: "F16", Title: "The disk is full",
 		Fails: "The database cannot write any more in the middle of a run, and later can again.",
 		Holds: "A gate that cannot commit sends nothing; a webhook that cannot be stored is answered 503; both go on by themselves.",
-		Shown: by("internal/webhook", "TestSinkThatFailsGives503"),
+		Shown: slices.Concat(awaited(played("disk")), by("internal/webhook", "TestSinkThatFailsGives503")),
 	},
 	{
 		ID: "F17", Title: "The power fails",
 		Fails: "Machine or server stop at once; what was not synced is gone, and the last write may be torn.",
 		Holds: "A gate and an opt-out that were acknowledged are on the disk.",
-		Shown: played("server"),
+		Shown: slices.Concat(played("server"), awaited(played("power"))),
 		Beyond: "No test here takes the power away. PostgreSQL is struck down by SIGQUIT and recovers from what it wrote; that the disk keeps what it " +
 			"says it has synced is the disk's promise.",
 	},
@@ -153,13 +153,13 @@ var timeFailures = []Failure{
 		ID: "F12", Title: "Several schedulers see the same slot",
 		Fails: "Eight of them look at once, again and again.",
 		Holds: "One makes the run; a unique key decides it, not a lease.",
-		Shown: slices.Concat(by("scheduler", "TestManySchedulersStartEachSlotOnce"), by("internal/e2e", "TestScheduleFiresOnce"), kept("one run per occurrence")),
+		Shown: slices.Concat(awaited(played("ticks")), by("scheduler", "TestManySchedulersStartEachSlotOnce"), by("internal/e2e", "TestScheduleFiresOnce"), kept("one run per occurrence")),
 	},
 	{
 		ID: "F13", Title: "A worker stands still and comes back",
 		Fails: "A sender is stopped for longer than its lease lasts, another takes over, the first goes on.",
 		Holds: "Nobody gets a second message: the gate decides for each row, whoever believes to hold the lease. What the first knows of its own messages is still taken.",
-		Shown: slices.Concat(played("freeze", "chaos"), lived("lease taken over", "process stands still"), by("internal/e2e", "TestLeaseTakenFromAFrozenSender"),
+		Shown: slices.Concat(played("freeze", "chaos"), awaited(played("fleet", "ticks")), lived("lease taken over", "process stands still"), by("internal/e2e", "TestLeaseTakenFromAFrozenSender"),
 			by("sender", "TestALostLeaseStopsSending", "TestALeaseThatCannotBeRenewed", "TestARenewalThatHangs"), kept("leases", "the gate and what is not queued")),
 	},
 	{

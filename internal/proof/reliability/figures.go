@@ -30,6 +30,7 @@ type Plays struct {
 	Failed   int    `json:"failed"`
 	Seeds    string `json:"seeds"` // "1-10, 17"
 	Tally
+	Met map[string]int `json:"met,omitempty"`
 }
 
 // Lifetime is a test of the simulation, Trial its judge, Search a mutant, each with its day.
@@ -129,7 +130,7 @@ func foldPlays(rows []Plays, plays []Result) []Plays {
 		p := r.Played
 		k := key{stage{p.Scenario, p.Database}, p.Long}
 		if sums[k] == nil {
-			sums[k] = &Plays{Scenario: p.Scenario, Database: p.Database, Long: p.Long}
+			sums[k] = &Plays{Scenario: p.Scenario, Database: p.Database, Long: p.Long, Met: map[string]int{}}
 		}
 		sum := sums[k]
 		sum.Day = max(sum.Day, r.Day)
@@ -138,6 +139,9 @@ func foldPlays(rows []Plays, plays []Result) []Plays {
 			sum.Failed++
 		}
 		sum.add(p.Tally)
+		for what, times := range p.Met {
+			sum.Met[what] += times
+		}
 		seeds[k] = append(seeds[k], p.Seed)
 	}
 	for k, sum := range sums {

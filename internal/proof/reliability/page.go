@@ -270,6 +270,32 @@ func (p *page) scenarios() {
 		p.line("| `%s` | %s | %s | %s | %d | %d | %s | %s | %s | %s | %s | %s | %s | %s | %s | %s |", s.Scenario, databaseName(s.Database), length(s.Long), s.Day, s.Runs, s.Failed, s.Seeds,
 			number(s.People), number(s.Posts), number(s.Doubles), number(s.Stops), number(s.AfterStop), number(s.Unknown), number(s.Settled), number(s.Kills), number(s.Takeovers))
 	}
+	p.line("")
+	p.line("A scenario that does not come to what it is about fails. What each came to, over its plays on both databases:")
+	p.line("")
+	met, order := map[string]map[string]int{}, []string{}
+	for _, s := range p.figures.Scenarios {
+		if met[s.Scenario] == nil {
+			met[s.Scenario], order = map[string]int{}, append(order, s.Scenario)
+		}
+		for what, times := range s.Met {
+			met[s.Scenario][what] += times
+		}
+	}
+	for _, scenario := range order {
+		if len(met[scenario]) > 0 {
+			p.line("- `%s`: %s", scenario, times(met[scenario]))
+		}
+	}
+}
+
+// times are what was met, each with its number.
+func times(met map[string]int) string {
+	var parts []string
+	for _, what := range slices.Sorted(maps.Keys(met)) {
+		parts = append(parts, what+" "+number(met[what]))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (p *page) simulation() {
@@ -279,11 +305,7 @@ func (p *page) simulation() {
 		p.line("")
 		p.line("`%s`, %s, %s: %s failed. It met, each so many times:", l.Test, l.Day, seedsOf(l.Lived), number(l.Failed))
 		p.line("")
-		var met []string
-		for _, path := range slices.Sorted(maps.Keys(l.Met)) {
-			met = append(met, fmt.Sprintf("%s %s", path, number(l.Met[path])))
-		}
-		p.line("%s.", strings.Join(met, "; "))
+		p.line("%s.", times(l.Met))
 	}
 	if t := p.figures.Planted; t != nil {
 		p.line("")

@@ -176,6 +176,9 @@ func TestNoticesWhatIsNotThere(t *testing.T) {
 	}
 }
 
+// A scenario without anything of its own is written without it.
+var noneIsEmpty = gocmp.Transformer("met", func(met map[string]int) string { return times(met) })
+
 func TestFold(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "results.ndjson")
@@ -187,8 +190,8 @@ func TestFold(t *testing.T) {
 		Simulation: []Lifetime{{"2026-01-01", Lived{Test: "TestSimulation", First: 1, Seeds: 8}}},
 		Mutants:    []Search{{"2026-01-01", Searched{Mutant: "b"}}, {"2026-01-01", Searched{Mutant: "d", By: "once"}}},
 	}
-	lines := `{"day":"2026-11-22","played":{"scenario":"kill","database":"sqlite","seed":2,"posts":10,"unknown":3,"settled":3}}
-{"day":"2026-11-23","played":{"scenario":"kill","database":"sqlite","seed":1,"posts":20,"doubles":1,"failed":true}}
+	lines := `{"day":"2026-11-22","played":{"scenario":"kill","database":"sqlite","seed":2,"posts":10,"unknown":3,"settled":3,"met":{"answers that were lost":3}}}
+{"day":"2026-11-23","played":{"scenario":"kill","database":"sqlite","seed":1,"posts":20,"doubles":1,"failed":true,"met":{"answers that were lost":2}}}
 {"day":"2026-11-22","played":{"scenario":"kill","database":"sqlite","seed":9,"long":true,"posts":5}}
 {"day":"2026-11-22","lived":{"test":"TestClockJumps","first":1,"seeds":200,"failed":1,"met":{"missed":4}}}
 {"day":"2026-11-22","planted":{"found":16,"of":17}}
@@ -209,7 +212,7 @@ func TestFold(t *testing.T) {
 	}
 	want := Figures{
 		Scenarios: []Plays{
-			{Scenario: "kill", Database: "sqlite", Day: "2026-11-23", Runs: 2, Failed: 1, Seeds: "1-2", Tally: Tally{Posts: 30, Doubles: 1, Unknown: 3, Settled: 3}},
+			{Scenario: "kill", Database: "sqlite", Day: "2026-11-23", Runs: 2, Failed: 1, Seeds: "1-2", Tally: Tally{Posts: 30, Doubles: 1, Unknown: 3, Settled: 3}, Met: map[string]int{"answers that were lost": 5}},
 			{Scenario: "kill", Database: "sqlite", Long: true, Day: "2026-11-22", Runs: 1, Seeds: "9", Tally: Tally{Posts: 5}},
 			before.Scenarios[0],
 		},
@@ -219,7 +222,7 @@ func TestFold(t *testing.T) {
 			{"2026-11-22", Searched{Mutant: "b", By: "once", Seed: 1}}, {"2026-11-22", Searched{Mutant: "c"}}, before.Mutants[1],
 		},
 	}
-	if diff := gocmp.Diff(want, got); diff != "" {
+	if diff := gocmp.Diff(want, got, noneIsEmpty); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	raw, err := got.Bytes()
@@ -227,11 +230,11 @@ func TestFold(t *testing.T) {
 		t.Fatal(err)
 	}
 	again, err := Read(raw)
-	if diff := gocmp.Diff(got, again); err != nil || diff != "" {
+	if diff := gocmp.Diff(got, again, noneIsEmpty); err != nil || diff != "" {
 		t.Errorf("read again: %v\n%s", err, diff)
 	}
 	text := Page(got, tree(t))
-	for _, part := range []string{"**1 failed**", "seeds 1-2", "2 of 3 were caught", "16 of 17 bugs", "**nothing**"} {
+	for _, part := range []string{"**1 failed**", "answers that were lost 5", "seeds 1-2", "2 of 3 were caught", "16 of 17 bugs", "**nothing**"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the page does not say %q", part)
 		}
@@ -279,5 +282,29 @@ func TestAppend(t *testing.T) {
 	t.Setenv(EnvResults, t.TempDir())
 	if err := Append(Result{}); err == nil {
 		t.Error("a folder is written to")
+	}
+}
+
+// The commands play what is named, and nothing that is not.
+func TestCommands(t *testing.T) {
+	t.Parallel()
+	got := commands(slices.Concat(played("kill", "chaos"), kept("a lost commit answer"), by("sender", "TestAfter"), by("internal/e2e", "TestMainJob", "TestPace"),
+		lived("unknown", "lost answer")), tree(t))
+	want := []string{
+		"PERMESSO_PROOF_SEED=1 .ci/with-postgres go test ./internal/proof -v -run '^TestScenarios$/^(kill|chaos)$'",
+		"go test ./sender -run '^TestAfter$'",
+		".ci/with-postgres go test ./internal/e2e -run '^(TestMainJob|TestPace)$'",
+		"go test ./internal/simulation -run '^TestSimulation$' -sim.runs=200",
+		".ci/with-postgres go test ./internal/store -run '^TestConformance$/./^a_lost_commit_answer$'",
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, f := range Failures() {
+		for _, s := range f.Shown {
+			if strings.ContainsAny(s.part+s.scenario, `'"/$\`) {
+				t.Errorf("%s: %q does not go into a shell's quotes", f.ID, s.part)
+			}
+		}
 	}
 }

@@ -27,6 +27,7 @@ type Played struct {
 	Long     bool   `json:"long"`
 	Failed   bool   `json:"failed"`
 	Tally
+	Met map[string]int `json:"met,omitempty"` // what it is about to how often it came to that
 }
 
 // Tally is what a scenario counts.
