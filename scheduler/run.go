@@ -75,6 +75,8 @@ type Run struct {
 	Occurrence string
 	State      RunState
 	Why        string // why it is paused, missed or cancelled, or what it waits for
+	// PausedBy is the key of the breaker that paused it, "" when a person did.
+	PausedBy   string
 	NumberID   string
 	Category   string
 	Kind       policy.Kind
@@ -111,7 +113,7 @@ func (r Run) ForSender() sender.Run {
 		edge = string(EndpointMarketing)
 	}
 	return sender.Run{
-		ID: r.ID, NumberID: r.NumberID, Edge: edge, Ask: r.Ask(), Rules: r.Frozen.Rules, Message: r.Frozen.Campaign.Message,
+		ID: r.ID, NumberID: r.NumberID, Kind: r.Kind, Edge: edge, Ask: r.Ask(), Rules: r.Frozen.Rules, Message: r.Frozen.Campaign.Message,
 		Priority: r.Priority, Planned: !r.PlannedAt.IsZero(),
 	}
 }

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"time"
@@ -26,9 +27,10 @@ type PlanStore interface {
 	Miss(ctx context.Context, runID, why string) error
 }
 
-// RunMover moves a run to another state, with a sentence that says why.
+// RunMover moves a run to another state, with a sentence that says why, or pauses it by a breaker, which may heal by itself.
 type RunMover interface {
 	MoveRun(ctx context.Context, id string, to RunState, why string) error
+	OpenBreaker(ctx context.Context, b sender.Breaker) error
 }
 
 // PlanLeases lets one process at a time plan a run; two would only do the same work twice.
@@ -177,7 +179,7 @@ func (p *Planner) plan(ctx context.Context, runs []Run, held map[string]bool) er
 	for _, run := range runs {
 		if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
 			p.Logger.Error("a run pauses before its first message", "run", run.ID, "error", err)
-			if err := p.Move.MoveRun(ctx, run.ID, Paused, err.Error()); err != nil {
+			if err := p.pauseUnfit(ctx, run, err); err != nil {
 				return err
 			}
 			continue
@@ -208,6 +210,16 @@ func (p *Planner) plan(ctx context.Context, runs []Run, held map[string]bool) er
 		}
 	}
 	return nil
+}
+
+// pauseUnfit pauses a run whose template cannot be sent. Meta may approve it yet, and the run then goes on by itself; other
+// parameters than the run's wait for a person.
+func (p *Planner) pauseUnfit(ctx context.Context, run Run, why error) error {
+	refused, ok := errors.AsType[*templates.RefusedError](why)
+	if !ok || refused.Reason == policy.MissingParameter {
+		return p.Move.MoveRun(ctx, run.ID, Paused, why.Error())
+	}
+	return p.Move.OpenBreaker(ctx, sender.TemplateUnfit(refused.Template, refused.Language, refused.Error()))
 }
 
 // count is the first pass, for runs that nobody counted when they were made, those of a schedule, and for those that are large

@@ -34,7 +34,7 @@ type house struct {
 	runs   []*fakeRun
 	posted []posted
 	gated  []gated
-	paused []pausedRun
+	opened []openedBreaker
 	leases []string // what became of the lease, in order
 
 	// What a test may put in place of the usual, before it starts the sender. judge, gate and hold run one at a time; answer
@@ -49,7 +49,8 @@ type house struct {
 	// renewal is what the lease's question meets on its way.
 	renewal func(ctx context.Context) error
 	bind    func(run sender.Run) (sender.Binding, error)
-	away    func() bool // the database answers nothing
+	away    func() bool            // the database answers nothing
+	onOpen  func(b sender.Breaker) // before the runs that it stops pause
 }
 
 type fakeRun struct {
@@ -81,11 +82,9 @@ type gated struct {
 	answers    []sender.GateAnswer
 }
 
-type pausedRun struct {
-	at       time.Time
-	run      string
-	reaction sender.Reaction
-	why      string
+type openedBreaker struct {
+	at time.Time
+	sender.Breaker
 }
 
 func newHouse(t *testing.T) *house {
@@ -104,6 +103,7 @@ func newHouse(t *testing.T) *house {
 		},
 		hold:    func() (bool, bool, error) { return true, false, nil },
 		renewal: func(context.Context) error { return nil },
+		onOpen:  func(sender.Breaker) {},
 		bind:    func(run sender.Run) (sender.Binding, error) { return sender.Bind(run, catalogue(t)) },
 	}
 }
@@ -131,7 +131,7 @@ func key(n int) (id policy.PersonID) {
 // add puts a planned run with so many people into the ledger, whose keys begin after first.
 func (h *house) add(id string, first, people, priority int) *fakeRun {
 	run := &fakeRun{open: true, byKey: map[policy.PersonID]*fakeRow{}, Run: sender.Run{
-		ID: id, NumberID: number, Edge: "messages", Priority: priority, Planned: true, Ask: policy.Ask{Campaign: id, Category: "offers"},
+		ID: id, NumberID: number, Kind: policy.Marketing, Edge: "messages", Priority: priority, Planned: true, Ask: policy.Ask{Campaign: id, Category: "offers"},
 		Message: templates.Message{Template: "weekend_offer", Languages: []string{"it"}, Parameters: templates.Parameters{Body: []templates.Value{{Field: "name"}}}},
 	}}
 	h.mu.Lock()
@@ -295,12 +295,13 @@ func (h *house) Finish(_ context.Context, id string) (bool, time.Time, error) {
 	return true, time.Time{}, nil
 }
 
-func (h *house) Pause(_ context.Context, run sender.Run, reaction sender.Reaction, why string) error {
+func (h *house) OpenBreaker(_ context.Context, b sender.Breaker) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.paused = append(h.paused, pausedRun{time.Now(), run.ID, reaction, why})
+	h.opened = append(h.opened, openedBreaker{time.Now(), b})
+	h.onOpen(b)
 	for _, r := range h.runs {
-		if reaction != sender.PauseRun && reaction != sender.PauseTemplate || r.ID == run.ID {
+		if b.Stops(r.Run) {
 			r.open = false
 		}
 	}
@@ -414,10 +415,10 @@ func (h *house) posts() []posted {
 	return slices.Clone(h.posted)
 }
 
-func (h *house) pauses() []pausedRun {
+func (h *house) breakers() []openedBreaker {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return slices.Clone(h.paused)
+	return slices.Clone(h.opened)
 }
 
 func (h *house) count(run *fakeRun, states ...sender.State) int {

@@ -75,8 +75,8 @@ func TestTemplateThatDoesNotFit(t *testing.T) {
 			return sender.Bind(run, catalogue(t))
 		}
 		stop := h.start(80)
-		h.until(5*time.Second, "a pause", func() bool { return len(h.pauses()) == 1 })
-		if p := h.pauses()[0]; p.reaction != sender.PauseTemplate || h.count(run, sender.Queued) != 10 {
+		h.until(5*time.Second, "a pause", func() bool { return len(h.breakers()) == 1 })
+		if p := h.breakers()[0]; p.Kind != sender.BreakTemplate || h.count(run, sender.Queued) != 10 {
 			t.Errorf("paused %+v", p)
 		}
 		// Any other trouble, such as a database that is away, pauses nothing.
@@ -86,8 +86,8 @@ func TestTemplateThatDoesNotFit(t *testing.T) {
 		trouble.Store(2)
 		h.until(10*time.Second, "the run is over", func() bool { return h.over(run) })
 		stop()
-		if len(h.pauses()) > 1 {
-			t.Errorf("paused %+v", h.pauses())
+		if len(h.breakers()) > 1 {
+			t.Errorf("paused %+v", h.breakers())
 		}
 	})
 }

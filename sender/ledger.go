@@ -17,6 +17,7 @@ type Client interface {
 type Run struct {
 	ID       string
 	NumberID string
+	Kind     policy.Kind // as which its messages count
 	Edge     string
 	Ask      policy.Ask
 	Rules    policy.Rules
@@ -78,11 +79,12 @@ type Ledger interface {
 // Runs tells a number's sender what there is to do.
 type Runs interface {
 	// Active returns the number's runs that are planning or running, the highest priority first.
+	// A run that an open breaker stops pauses instead.
 	Active(ctx context.Context, numberID string) ([]Run, error)
 	// Finish closes the run when no row of it is queued or sending; it reports whether it did, and when the next deferred row is due.
 	Finish(ctx context.Context, runID string) (done bool, nextDue time.Time, err error)
-	// Pause pauses what a reaction asks to pause, with a sentence that says why.
-	Pause(ctx context.Context, run Run, reaction Reaction, why string) error
+	// OpenBreaker keeps a breaker and pauses every run that it stops, as one. One that is open stays as it is.
+	OpenBreaker(ctx context.Context, b Breaker) error
 }
 
 // Leases gives one process at a time the pacing of a number. They pace, they do not protect.

@@ -30,7 +30,9 @@ type line struct {
 	refreshAt time.Time
 	refresh   atomic.Bool
 	trouble   trouble
-	mu        sync.Mutex // guards pace's figures, which gates and outcomes tell
+	refusals  refusals
+	careful   atomic.Bool // a breaker opened: one message at a time, until one is taken
+	mu        sync.Mutex  // guards pace's figures, which gates and outcomes tell
 }
 
 // job is one row past the gate.
@@ -61,7 +63,7 @@ func newLine(s *Sender, stopping func() error) *line {
 	gates := gatesAtOnce(s.o.PerSecond)
 	return &line{
 		Sender: s, stopping: stopping, pace: newPace(s.o.PerSecond, time.Now()), feeds: map[string]*feed{}, gates: make(chan struct{}, gates), failed: make(chan error, gates+1),
-		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch),
+		jobs: make(chan job, (gates+2)*maxBatch), ended: make(chan ended, 4*maxBatch), refusals: newRefusals(),
 	}
 }
 
@@ -132,7 +134,7 @@ func (l *line) step(ctx context.Context) error {
 	if !l.room(ctx, n) {
 		return nil
 	}
-	if l.trouble.probing() {
+	if l.trouble.probing() || l.careful.Load() {
 		if l.flying.Load() > 0 || len(l.gates) > 0 {
 			// The last probe is not back: a network that swallows bytes takes long to say so.
 			Sleep(ctx, pollPlanning)
@@ -345,5 +347,5 @@ func (l *line) open(ctx context.Context, run Run) (*feed, error) {
 		return nil, err
 	}
 	l.log.Error("a run pauses: its template does not fit", "run", run.ID, "error", err)
-	return nil, l.o.Runs.Pause(ctx, run, PauseTemplate, err.Error())
+	return nil, l.o.Runs.OpenBreaker(ctx, TemplateUnfit(run.Message.Template, "", err.Error()))
 }

@@ -32,6 +32,8 @@ const (
 	PauseTemplate Reaction = "pause_template"
 	// PauseRun pauses this run: the same mistake would meet everyone in it.
 	PauseRun Reaction = "pause_run"
+	// WaitRun pauses this campaign for a while: nobody in it got through. No code asks for it, only many refusals in a row.
+	WaitRun Reaction = "wait_run"
 	// Suppress ends the delivery and stops marketing to the person.
 	Suppress Reaction = "suppress"
 	// Cooldown ends the delivery and leaves the person alone for at least 24 hours.
@@ -43,7 +45,7 @@ const (
 // Pauses reports whether the reaction stops more than the one delivery.
 func (r Reaction) Pauses() bool {
 	switch r {
-	case PauseToken, PauseAccount, PauseNumber, PauseTemplate, PauseRun:
+	case PauseToken, PauseAccount, PauseNumber, PauseTemplate, PauseRun, WaitRun:
 		return true
 	}
 	return false
@@ -169,6 +171,7 @@ type Inbox struct {
 	Statuses  []Status
 	Replies   []Reply
 	Templates []templates.Update
+	Account   []AccountNews
 }
 
 // Callback is the text of biz_opaque_callback_data for an attempt of this instance: no personal data, 60 of Meta's 512 characters.

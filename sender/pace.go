@@ -91,6 +91,9 @@ func (p *pace) slowDown(now time.Time) {
 	p.limiter.SetLimitAt(now, p.allowed())
 }
 
+// lowest reports whether the rate cannot fall any further.
+func (p *pace) lowest() bool { return p.slow <= 0.1 }
+
 // recover raises the rate again, a twentieth of the limit for each second in which Meta did not complain.
 func (p *pace) recover(now time.Time) {
 	if p.slow >= 1 || now.Sub(p.askedAt) < time.Second || now.Sub(p.raisedAt) < time.Second {

@@ -39,8 +39,10 @@ func (l *line) record(ctx context.Context) {
 
 func (l *line) write(ctx context.Context, group []ended) {
 	outcomes := make([]Outcome, len(group))
-	for i, e := range group {
-		outcomes[i] = e.outcome
+	for i := range group {
+		// Before they are stored: what shows that nobody gets through goes back into the queue and fails nobody.
+		group[i].outcome.Result = l.refusals.judge(group[i].run.Ask.Campaign, group[i].outcome.Result)
+		outcomes[i] = group[i].outcome
 	}
 	deadline := time.Now().Add(keepFor)
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 2*time.Second) {
@@ -83,10 +85,19 @@ func (l *line) react(ctx context.Context, group []ended) {
 		}
 	}
 	l.mu.Unlock()
+	opened := map[string]bool{} // once for all the messages that were on their way
+	trip := func(run Run, b Breaker) {
+		if !opened[b.Key()] {
+			opened[b.Key()] = true
+			l.trip(ctx, run, b)
+		}
+	}
 	for _, e := range group {
 		switch result := e.outcome.Result; result.Fate {
 		case Taken, TakenHeld:
 			l.trouble.over()
+			l.refusals.gotThrough()
+			l.careful.Store(false)
 		case NotSent:
 			if !result.Late {
 				l.trouble.notSent(now)
@@ -95,32 +106,47 @@ func (l *line) react(ctx context.Context, group []ended) {
 			l.refresh.Store(true)
 		case Ambiguous:
 			l.log.Warn("the answer to a message was lost: it is unknown until WhatsApp reports it", "run", e.run.ID, "error", result.Cause)
-			if l.trouble.ambiguous()%ambiguousInARow == 0 {
-				l.pauseRuns(ctx, e.run, PauseNumber, "25 messages in a row got no answer: whether they left is not known. Look at the network and at Meta's status, then resume")
+			if l.trouble.ambiguous() >= ambiguousInARow { // after a pause the first is enough
+				trip(e.run, silentAnswers(e.run))
 			}
 		case Refused:
 			l.trouble.over()
-			l.refused(ctx, e.run, result.Err, now)
+			if b, ok := l.refused(e.run, result.Err, now); ok {
+				trip(e.run, b)
+			}
 		}
 	}
 }
 
-func (l *line) refused(ctx context.Context, run Run, err *Error, now time.Time) {
-	switch {
-	case err.Reaction == SlowDown:
+// refused slows the number down when Meta asks for that. It returns the breaker that the refusal opens, if any.
+func (l *line) refused(run Run, err *Error, now time.Time) (b Breaker, opens bool) {
+	if b, opens = Tripped(run, err); opens {
+		return b, true
+	}
+	switch err.Reaction {
+	case SlowDown:
 		l.mu.Lock()
 		l.pace.slowDown(now)
+		lowest := l.pace.lowest()
 		l.mu.Unlock()
 		l.log.Warn("Meta asks for a lower rate", "run", run.ID, "code", err.Code)
-	case err.Reaction.Pauses():
-		l.pauseRuns(ctx, run, err.Reaction, why(err))
+		return storm(run, err), l.refusals.storms(now, lowest)
+	case Retry:
+	default:
+		// Meta looked at the message itself: nothing stands before all of them.
+		l.refusals.gotThrough()
+		l.careful.Store(false)
 	}
+	return Breaker{}, false
 }
 
-func (l *line) pauseRuns(ctx context.Context, run Run, reaction Reaction, sentence string) {
-	l.log.Error("sending pauses", "run", run.ID, "reaction", string(reaction), "why", sentence)
-	if err := l.o.Runs.Pause(ctx, run, reaction, sentence); err != nil {
-		l.log.Error("the runs cannot be paused", "run", run.ID, "error", err)
+// trip opens a breaker. From here on one message leaves at a time, whether or not the breaker can be stored.
+func (l *line) trip(ctx context.Context, run Run, b Breaker) {
+	l.careful.Store(true)
+	l.refusals.tripped(b)
+	l.log.Error("sending pauses", "run", run.ID, "breaker", b.Key(), "why", b.Why)
+	if err := l.o.Runs.OpenBreaker(ctx, b); err != nil {
+		l.log.Error("the breaker cannot be stored", "breaker", b.Key(), "error", err)
 	}
 	l.refresh.Store(true)
 }

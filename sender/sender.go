@@ -5,8 +5,8 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
 )
@@ -165,10 +165,20 @@ func newAttempts(n int, now time.Time) []AttemptID {
 	return ids
 }
 
+// FirstAttempt is the lowest id of an attempt made at a moment or after it, by the clock of the process that made it.
+func FirstAttempt(moment time.Time) (id AttemptID) {
+	if ms := moment.UnixMilli(); ms > 0 {
+		var stamp [8]byte
+		binary.BigEndian.PutUint64(stamp[:], uint64(ms))
+		copy(id[:6], stamp[2:])
+	}
+	return id
+}
+
 // ErrNoBinding says that a run's template no longer fits; the run pauses.
 var ErrNoBinding = errors.New("the template does not fit the campaign")
 
-// why is the sentence kept with a paused run.
+// why begins the sentence kept with a paused run.
 func why(err *Error) string {
-	return fmt.Sprintf("Meta answered %s", err.Error())
+	return "Meta answered " + strings.TrimRight(err.Error(), ". ")
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -154,7 +155,10 @@ func TestAGateWhoseAnswerIsLostIsTakenBack(t *testing.T) {
 }
 
 func TestPauseReactions(t *testing.T) {
-	for _, reaction := range []sender.Reaction{sender.PauseToken, sender.PauseAccount, sender.PauseNumber, sender.PauseTemplate, sender.PauseRun} {
+	for reaction, kind := range map[sender.Reaction]sender.BreakerKind{
+		sender.PauseToken: sender.BreakToken, sender.PauseAccount: sender.BreakAccount, sender.PauseNumber: sender.BreakNumber,
+		sender.PauseTemplate: sender.BreakTemplate, sender.PauseRun: sender.BreakCampaign,
+	} {
 		t.Run(string(reaction), func(t *testing.T) {
 			bubble(t, func(h *house) {
 				h.answer = func(_ context.Context, n int) sender.Result {
@@ -165,11 +169,11 @@ func TestPauseReactions(t *testing.T) {
 				}
 				run := h.add("a", 0, 10_000, 0)
 				stop := h.start(1000)
-				h.until(10*time.Second, "a pause", func() bool { return len(h.pauses()) > 0 })
+				h.until(10*time.Second, "a pause", func() bool { return len(h.breakers()) > 0 })
 				time.Sleep(5 * time.Second)
 				stop()
-				if p := h.pauses()[0]; p.run != "a" || p.reaction != reaction || p.why != "Meta answered 190 Access token has expired" {
-					t.Errorf("paused %+v", p)
+				if b := h.breakers()[0]; b.Kind != kind || !b.Stops(run.Run) || b.Code != 190 || !strings.HasPrefix(b.Why, "Meta answered 190 Access token has expired; ") {
+					t.Errorf("opened %+v", b)
 				}
 				if extra := len(h.posts()) - 100; extra > 40 {
 					t.Errorf("%d posts after the first refusal", extra)
@@ -249,12 +253,13 @@ func TestLostAnswersInARowPauseTheNumber(t *testing.T) {
 		run := h.add("a", 0, 2000, 0)
 		stop := h.start(80)
 		for round := 1; round <= 2; round++ {
-			h.until(10*time.Second, "a pause", func() bool { return len(h.pauses()) == round })
-			if p := h.pauses()[round-1]; p.reaction != sender.PauseNumber || p.why == "" {
-				t.Errorf("paused %+v", p)
+			before := len(h.breakers())
+			h.until(10*time.Second, "a pause", func() bool { return h.over(run) && len(h.breakers()) > before })
+			if b := h.breakers()[len(h.breakers())-1]; b.Kind != sender.BreakNumber || b.Healing != sender.HealsByHand || b.Why == "" {
+				t.Errorf("opened %+v", b)
 			}
 			time.Sleep(5 * time.Second)
-			if n := h.count(run, sender.Unknown); n < 25*round || n > 60*round || len(h.posts()) != n {
+			if n := h.count(run, sender.Unknown); n < 24+round || n > 60 || len(h.posts()) != n {
 				t.Errorf("round %d: %d unknown, %d posts: what is unknown is never sent again", round, n, len(h.posts()))
 			}
 			h.reopen(run) // an operator resumes while nothing is mended
@@ -279,8 +284,8 @@ func TestSingleLostAnswers(t *testing.T) {
 		stop := h.start(80)
 		h.until(time.Minute, "the run is over", func() bool { return h.over(run) })
 		stop()
-		if len(h.pauses()) > 0 || h.count(run, sender.Unknown) != 300 {
-			t.Errorf("paused %v, %d unknown", h.pauses(), h.count(run, sender.Unknown))
+		if len(h.breakers()) > 0 || h.count(run, sender.Unknown) != 300 {
+			t.Errorf("paused %v, %d unknown", h.breakers(), h.count(run, sender.Unknown))
 		}
 	})
 }

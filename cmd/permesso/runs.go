@@ -32,6 +32,7 @@ type runLine struct {
 	Campaign   string             `json:"campaign"`
 	State      scheduler.RunState `json:"state"`
 	Why        string             `json:"why"`
+	Breaker    string             `json:"breaker,omitempty"` // that paused it
 	Number     string             `json:"number"`
 	Test       bool               `json:"test"`
 	Manual     bool               `json:"manual"`
@@ -54,7 +55,7 @@ func runLineOf(r scheduler.Run) runLine {
 	}
 	at := func(t time.Time) report.Time { return report.Time{Time: t} }
 	return runLine{
-		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
+		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
 		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
@@ -86,7 +87,10 @@ func (s *session) runsListVerb() *cobra.Command {
 					return err // a campaign that was configured once still has runs to show
 				}
 			}
-			return s.tellRuns(a, runs)
+			if err := s.tellRuns(a, runs); err != nil {
+				return err
+			}
+			return s.tellBreakers(ctx, a)
 		})
 	})
 	cmd.Flags().StringVar(&id, "campaign", "", "only runs of this `CAMPAIGN`")
@@ -139,6 +143,23 @@ func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
 		return s.say("No run matches.")
 	}
 	return t.flush()
+}
+
+// tellBreakers says what holds sending back, also when no run stands for it now. As JSON the runs say it.
+func (s *session) tellBreakers(ctx context.Context, a *app.App) error {
+	if s.json {
+		return nil
+	}
+	open, err := a.Store.Breakers(ctx)
+	if err != nil {
+		return err
+	}
+	for _, b := range open {
+		if err := s.say("\nHeld back since %s: %s: %s.", clock(b.Since, zoneOf(a.Config)), b.Key(), b.Why); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 var runColours = map[scheduler.RunState]string{
@@ -205,7 +226,7 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 		approved = fmt.Sprintf("by %s at %s, for %d people", run.Approval.By, clock(run.Approval.At, zone), run.Approval.People)
 	}
 	for _, row := range [][2]string{
-		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
+		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"paused by", pausedBy(run)}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
 		{"fires at", clock(run.FireAt, zone)}, {"first message", clock(run.StartedAt, zone)}, {"finished", clock(run.FinishedAt, zone)},
 		{"audience", run.Plan.Filter}, {"planned", fmt.Sprintf("%d matched, %d allowed, %d deferred", run.Plan.Matched, run.Plan.Allowed, run.Plan.Deferred)},
 	} {
@@ -219,6 +240,14 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 		}
 	}
 	return t.flush()
+}
+
+// pausedBy names the breaker that paused the run, "" when a person did.
+func pausedBy(run scheduler.Run) string {
+	if run.PausedBy == "" {
+		return ""
+	}
+	return "a breaker: " + run.PausedBy
 }
 
 // runMoved is what pause, resume and cancel print as JSON.

@@ -18,6 +18,7 @@ import (
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/internal/metrics"
 	"github.com/permesso/permesso/internal/store"
+	"github.com/permesso/permesso/internal/webhook"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -34,6 +35,9 @@ type App struct {
 
 	metrics *metrics.Metrics
 	holder  string
+	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
+	// listenedAt is when a run in the foreground began to listen; zero when another process does.
+	listenedAt time.Time
 
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live

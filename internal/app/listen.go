@@ -91,6 +91,7 @@ func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 		return nil, nil, err
 	}
 	webhook.ConfigureServer(l.server)
+	a.ears.Store(r)
 	return l, r, nil
 }
 
@@ -108,7 +109,7 @@ func (a *App) console() http.Handler {
 		if cfg := a.config(); cfg != of {
 			of, pages = cfg, console.New(console.Options{
 				Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
-				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Notice: a.source.notice, Logger: a.Log,
+				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.source.notice, Logger: a.Log,
 			})
 		}
 		now := pages

@@ -170,6 +170,8 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 type Progress struct {
 	report.Progress
 	Run scheduler.Run
+	// HealsAt is when a run that a breaker paused may go on by itself; zero when nobody can tell.
+	HealsAt time.Time
 	// DueAt is when the next row is due, when all that is left waits for a time.
 	DueAt time.Time
 }
@@ -181,6 +183,8 @@ const (
 	countShare = 50
 	// waitAtMost is how long a foreground run waits for a window to open before it leaves the rest to serve (CONTRACT §4).
 	waitAtMost = 2 * time.Minute
+	// healingTakes is how long after its time a breaker may still be open while this process looks after it.
+	healingTakes = 5 * time.Second
 )
 
 // Foreground carries a stored run to its end in this process: it plans it, sends when no other process holds the number, and
@@ -222,7 +226,7 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	case err != nil:
 		return false, err
 	default:
-		listened = true
+		listened, a.listenedAt = true, time.Now()
 		ears.start(listening, stop, part{"webhook", l.run})
 		ears.start(listening, stop, part{"webhook receiver", receiver.Run})
 	}
@@ -233,6 +237,7 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	parts.start(work, stop, part{"planner", a.planner().Run})
 	parts.start(work, stop, part{"sender", a.sender(a.config().Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
+	parts.start(work, stop, part{"breakers", func(ctx context.Context) error { return a.watchBreakers(ctx, a.listenedAt) }})
 	return listened, nil
 }
 
@@ -340,6 +345,9 @@ func (a *App) verdict(p Progress, now time.Time) (over bool, err error) {
 	case scheduler.RunCancelled:
 		return true, errcode.With(fmt.Errorf("%w: it is %s: %s", ErrIncomplete, p.Run.State, p.Run.Why), errcode.RunCancelled)
 	case scheduler.Paused:
+		if wait := p.HealsAt.Sub(now); wait > -healingTakes && wait <= waitAtMost {
+			return false, nil
+		}
 		return true, errcode.With(fmt.Errorf("%w: it is %s: %s; when that is mended, `permesso runs resume %s` goes on", ErrIncomplete, p.Run.State, p.Run.Why, p.Run.ID), errcode.RunPaused)
 	case scheduler.Waiting:
 		return true, Awaits(p.Run)
@@ -363,6 +371,11 @@ func (a *App) progress(ctx context.Context, id string) (Progress, error) {
 		return Progress{}, err
 	}
 	p := Progress{Progress: states, Run: run}
+	if run.State == scheduler.Paused && run.PausedBy != "" {
+		if p.HealsAt, err = a.healsAt(ctx, run.PausedBy); err != nil {
+			return Progress{}, err
+		}
+	}
 	if run.State == scheduler.Running && p.States[sender.Queued] > 0 && p.States[sender.Sending] == 0 {
 		if p.DueAt, err = a.Store.NextDue(ctx, id); err != nil {
 			return Progress{}, err

@@ -138,6 +138,7 @@ func (a *App) workers(roles []Role) []part {
 	if cfg.DryRun {
 		return parts
 	}
+	parts = append(parts, part{"breakers", func(ctx context.Context) error { return a.watchBreakers(ctx, time.Time{}) }})
 	if slices.Contains(roles, RoleScheduler) {
 		s := &scheduler.Scheduler{
 			Slots: a.Store, Formers: a.Store, Clock: a.Store.Now, Logger: a.Log, Campaigns: func() []scheduler.Campaign { return cfg.Campaigns },

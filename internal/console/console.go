@@ -10,6 +10,7 @@ import (
 
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/scheduler"
+	"github.com/permesso/permesso/sender"
 )
 
 // Runs is where the pages read runs. Run returns an error that is Options.NoRun when there is none of that id; Halted returns the
@@ -44,6 +45,8 @@ type Options struct {
 	Hosts []string
 	// Notice returns what every page says above all else, "" for nothing; nil says nothing ever.
 	Notice func() string
+	// Breakers returns those that are open; nil has none ever.
+	Breakers func(ctx context.Context) ([]sender.Breaker, error)
 	// Calendar writes when campaigns fire as iCalendar text, for GET /calendar.ics; nil leaves that page out.
 	Calendar func() ([]byte, error)
 	// Logger gets what went wrong, never an address that was asked for: a search holds a phone number. Nil discards.

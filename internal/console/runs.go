@@ -25,12 +25,19 @@ type runsPage struct {
 	Over     []runView
 	Halted   *moment
 	HaltWhy  string
+	Breakers []breakerView
 	Every    string // how often the fragment asks again
 	Fragment string // its own address
 	Older    string // the address that shows more; "" when all are here
 	Cut      bool   // there are more than any address shows
 	Slow     bool   // the rest is still being counted
 	None     bool
+}
+
+// breakerView is what holds sending back.
+type breakerView struct {
+	Name, Why string
+	Since     *moment
 }
 
 // runView is one run as the pages show it.
@@ -113,8 +120,26 @@ func (c *console) readRuns(ctx context.Context, query url.Values) (runsPage, err
 		return page, err
 	}
 	page.Halted, page.HaltWhy = momentOf(since, c.Zone, false), why
+	if page.Breakers, err = c.breakers(ctx); err != nil {
+		return page, err
+	}
 	page.None = len(runs) == 0
 	return page, c.countRuns(ctx, &page, runs)
+}
+
+func (c *console) breakers(ctx context.Context) ([]breakerView, error) {
+	if c.Breakers == nil {
+		return nil, nil
+	}
+	open, err := c.Breakers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	views := make([]breakerView, len(open))
+	for i, b := range open {
+		views[i] = breakerView{b.Key(), b.Why, momentOf(b.Since, c.Zone, false)}
+	}
+	return views, nil
 }
 
 // countFor bounds how long one request counts runs that are over. Those that it did not get to come with the next: counts are kept.

@@ -67,7 +67,7 @@ func (t metaTemplate) json(id int) map[string]any {
 // listTemplates pages by two, whatever limit is asked for: Meta gives no more than it likes.
 func (m *meta) listTemplates(w http.ResponseWriter, r *http.Request) {
 	m.reads.Add(1)
-	if wrong := authorised(r); wrong != nil {
+	if wrong := m.authorised(r); wrong != nil {
 		refuse(w, wrong)
 		return
 	}
@@ -94,19 +94,19 @@ func (m *meta) listTemplates(w http.ResponseWriter, r *http.Request) {
 }
 
 func (m *meta) number(w http.ResponseWriter, r *http.Request) {
-	if wrong := authorised(r); wrong != nil {
+	if wrong := m.authorised(r); wrong != nil {
 		refuse(w, wrong)
 		return
 	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"id": r.PathValue("number"), "display_phone_number": "+39 06 1112 2233", "verified_name": "Libreria Aurora", "quality_rating": "GREEN", "status": "CONNECTED",
 		"name_status": "APPROVED", "code_verification_status": "VERIFIED", "platform_type": "CLOUD_API", "throughput": map[string]any{"level": "STANDARD"},
-		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED", "health_status": map[string]any{"can_send_message": "AVAILABLE"},
 	})
 }
 
-func authorised(r *http.Request) *graphError {
-	if r.Header.Get("Authorization") != "Bearer "+accessToken {
+func (m *meta) authorised(r *http.Request) *graphError {
+	if r.Header.Get("Authorization") != "Bearer "+*m.token.Load() {
 		return &graphError{401, 190, "Invalid OAuth access token", ""}
 	}
 	return nil
@@ -126,8 +126,8 @@ func (m *meta) read(r *http.Request, raw []byte, p *post) *graphError {
 	b := p.body
 	p.to, p.callback = b.To, b.Callback
 	switch {
-	case authorised(r) != nil:
-		return authorised(r)
+	case m.authorised(r) != nil:
+		return m.authorised(r)
 	case r.PathValue("number") != numberID && r.PathValue("number") != otherNumber:
 		return &graphError{400, 33, "Parameter value is not valid", ""}
 	case r.Header.Get("Content-Type") != "application/json" || b.Product != "whatsapp" || b.Type != "template" || len(b.Callback) > 512:

@@ -27,7 +27,8 @@ type meta struct {
 	faults faults
 
 	templates atomic.Pointer[[]metaTemplate]
-	reads     atomic.Int64 // GETs of templates
+	token     atomic.Pointer[string] // the only one that it accepts
+	reads     atomic.Int64           // GETs of templates
 	hooks     *hooks
 }
 
@@ -104,6 +105,7 @@ func newMeta(t *testing.T, webhookURL string) *meta {
 	t.Helper()
 	m := &meta{t: t, hooks: newHooks(webhookURL)}
 	m.templates.Store(&defaultTemplates)
+	m.token.Store(new(accessToken))
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /{version}/{number}/messages", m.send)
 	mux.HandleFunc("POST /{version}/{number}/marketing_messages", m.send)

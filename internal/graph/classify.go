@@ -69,7 +69,7 @@ var consequences = map[sender.Reaction]string{
 	sender.PauseNumber:   "The runs of the number pause; nobody loses their message.",
 	sender.PauseTemplate: "The runs of the template pause; nobody loses their message.",
 	sender.PauseRun:      "The run pauses, since everybody in it would meet the same; nobody loses their message.",
-	sender.SlowDown:      "The message goes back into the queue, and the number sends more slowly for a while.",
+	sender.SlowDown:      "The message goes back into the queue; the number sends more slowly, or waits, for a while.",
 	sender.PairLimit:     "The message goes back into the queue, and waits longer after each try; it fails at its sixth.",
 	sender.Retry:         "The message goes back into the queue, and fails at its fourth try.",
 	sender.Cooldown:      "The message fails, and marketing to this person waits for 24 hours.",

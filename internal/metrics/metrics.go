@@ -24,6 +24,7 @@ type Metrics struct {
 	webhooks *prometheus.CounterVec
 	hookTime prometheus.Histogram
 	config   prometheus.Gauge
+	breakers *prometheus.GaugeVec
 }
 
 // New makes a registry of its own; nothing is global.
@@ -43,7 +44,10 @@ func New() *Metrics {
 	m.config = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_config_valid",
 		Help: "1 when the configuration in force is that of the files; 0 when they have mistakes, and the one before is in force."})
 	m.config.Set(1)
-	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config,
+	m.breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "permesso_breaker_open",
+		Help: "Breakers that hold sending back now, by kind; 0 is as it should be."}, []string{"kind"})
+	m.Breakers(nil)
+	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config, m.breakers,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -85,6 +89,13 @@ func (m *Metrics) ConfigValid(valid bool) {
 		m.config.Set(1)
 	} else {
 		m.config.Set(0)
+	}
+}
+
+// Breakers says how many breakers of each kind are open.
+func (m *Metrics) Breakers(open map[sender.BreakerKind]int) {
+	for _, kind := range sender.BreakerKinds() {
+		m.breakers.WithLabelValues(string(kind)).Set(float64(open[kind]))
 	}
 }
 

@@ -110,9 +110,9 @@ func (p *process) Finish(ctx context.Context, run string) (done bool, nextDue ti
 	return done, nextDue, err
 }
 
-func (p *process) Pause(ctx context.Context, run sender.Run, reaction sender.Reaction, why string) error {
-	p.w.tell("%s pauses runs of %s: %s", p.name, run.ID, reaction)
-	return p.read(func() error { return p.w.db.Pause(ctx, run, reaction, why) })
+func (p *process) OpenBreaker(ctx context.Context, b sender.Breaker) error {
+	p.w.tell("%s opens the breaker %s", p.name, b.Key())
+	return p.read(func() error { return p.w.db.OpenBreaker(ctx, b) })
 }
 
 func (p *process) Queued(ctx context.Context, page sender.Page) (rows []sender.Row, err error) {

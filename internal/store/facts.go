@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/permesso/permesso/policy"
-	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -146,7 +144,7 @@ func (s *Store) SaveTemplates(ctx context.Context, entries []templates.Entry) er
 				return err
 			}
 		}
-		return s.pauseUnsendable(ctx, tx, now)
+		return s.judgeTemplates(ctx, tx, now, true, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("saving templates: %w", err)
@@ -156,12 +154,16 @@ func (s *Store) SaveTemplates(ctx context.Context, entries []templates.Entry) er
 
 // Templates returns the catalogue as last synced, and when that was; the zero time when it never was.
 func (s *Store) Templates(ctx context.Context) ([]templates.Template, time.Time, error) {
+	return templatesIn(ctx, s.read)
+}
+
+func templatesIn(ctx context.Context, q sqlx.QueryerContext) ([]templates.Template, time.Time, error) {
 	var rows []struct {
 		Entry    string  `db:"entry"`
 		Status   string  `db:"status"`
 		SyncedAt instant `db:"synced_at"`
 	}
-	if err := s.read.SelectContext(ctx, &rows, "SELECT entry, status, synced_at FROM templates ORDER BY name, language"); err != nil {
+	if err := sqlx.SelectContext(ctx, q, &rows, "SELECT entry, status, synced_at FROM templates ORDER BY name, language"); err != nil {
 		return nil, time.Time{}, fmt.Errorf("reading templates: %w", err)
 	}
 	var list []templates.Template
@@ -183,6 +185,7 @@ func (s *Store) updateTemplates(ctx context.Context, tx *sqlx.Tx, now instant, u
 	if len(updates) == 0 {
 		return nil
 	}
+	approved := map[string]bool{}
 	for _, u := range updates {
 		if u.Resync {
 			if _, err := tx.ExecContext(ctx, "UPDATE templates SET resync = 1 WHERE name = $1 AND language = $2", u.Name, languageKey(u.Language)); err != nil {
@@ -196,6 +199,9 @@ func (s *Store) updateTemplates(ctx context.Context, tx *sqlx.Tx, now instant, u
 		if status == "REINSTATED" || status == "UNARCHIVED" {
 			status = "APPROVED"
 		}
+		if status == "APPROVED" {
+			approved[u.Name] = true
+		}
 		if status == "FLAGGED" {
 			continue // a warning: the template may still be sent
 		}
@@ -203,38 +209,7 @@ func (s *Store) updateTemplates(ctx context.Context, tx *sqlx.Tx, now instant, u
 			return fmt.Errorf("updating template %s: %w", u.Name, err)
 		}
 	}
-	return s.pauseUnsendable(ctx, tx, now)
-}
-
-// pauseUnsendable pauses the runs of templates that may not be sent any more, in the transaction that learns it: their
-// people keep waiting instead of being skipped.
-func (s *Store) pauseUnsendable(ctx context.Context, tx *sqlx.Tx, now instant) error {
-	var rows []runRow
-	if err := tx.SelectContext(ctx, &rows, "SELECT "+runColumns+" FROM runs WHERE state IN ('planning', 'running')"); err != nil {
-		return fmt.Errorf("reading open runs: %w", err)
-	}
-	for _, row := range rows {
-		run, err := row.run()
-		if err != nil {
-			return err
-		}
-		message := run.Frozen.Campaign.Message
-		facts, err := s.templateFacts(ctx, tx, message.Template)
-		if err != nil {
-			return err
-		}
-		for _, language := range message.Languages {
-			if facts[languageKey(language)].status == "APPROVED" {
-				continue
-			}
-			why := fmt.Sprintf("template %s in %s is %s at Meta", message.Template, language, cmp.Or(facts[languageKey(language)].status, "gone"))
-			if err := moveRun(ctx, tx, now, run.ID, scheduler.Paused, why); err != nil {
-				return fmt.Errorf("pausing run %s: %w", run.ID, err)
-			}
-			break
-		}
-	}
-	return nil
+	return s.judgeTemplates(ctx, tx, now, false, approved)
 }
 
 // WantsTemplateSync reports whether a webhook said that a template's content or category changed.

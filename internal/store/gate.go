@@ -155,15 +155,24 @@ func (r personRow) tell(person *policy.Person) {
 }
 
 func (s *Store) readRun(ctx context.Context, tx *sqlx.Tx, run sender.Run, f *gateFacts) error {
-	var row struct {
-		State  scheduler.RunState `db:"state"`
-		Halted sql.NullInt64      `db:"halted_at"`
+	var rows []struct {
+		State   scheduler.RunState `db:"state"`
+		Kind    policy.Kind        `db:"kind"`
+		Halted  sql.NullInt64      `db:"halted_at"`
+		Breaker sender.BreakerKind `db:"breaker"`
+		Subject string             `db:"subject"`
 	}
-	err := tx.GetContext(ctx, &row, "SELECT r.state, i.halted_at FROM runs r CROSS JOIN instance i WHERE r.run_id = $1", run.ID)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject
+		FROM runs r CROSS JOIN instance i LEFT JOIN breakers b ON b.closed_at IS NULL WHERE r.run_id = $1`, run.ID)
+	if err != nil {
 		return fmt.Errorf("reading the run: %w", err)
 	}
-	f.open = err == nil && !row.Halted.Valid && (row.State == scheduler.Running || row.State == scheduler.Planning)
+	f.open = len(rows) > 0 // one for each open breaker, or one
+	for _, row := range rows {
+		run.Kind = row.Kind
+		stopped := row.Breaker != "" && sender.Breaker{Kind: row.Breaker, Subject: row.Subject}.Stops(run)
+		f.open = f.open && !stopped && !row.Halted.Valid && (row.State == scheduler.Running || row.State == scheduler.Planning)
+	}
 	f.status, err = s.templateFacts(ctx, tx, run.Message.Template)
 	return err
 }

@@ -71,8 +71,10 @@ func (s *Store) applyHeard(ctx context.Context, tx *sqlx.Tx, now instant, report
 	if !complete {
 		return nil, nil, fmt.Errorf("applying %d reports: %w", len(reports), errOvertaken)
 	}
-	stopped, err = s.consequences(ctx, tx, now, changes)
-	return strangers, stopped, err
+	if stopped, err = s.consequences(ctx, tx, now, changes); err != nil {
+		return nil, nil, err
+	}
+	return strangers, stopped, s.tripByStatus(ctx, tx, now, changes)
 }
 
 func (s *Store) changesOf(ctx context.Context, tx *sqlx.Tx, reports []heard) ([]*change, []heard, error) {

@@ -35,6 +35,9 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			if err := s.updateTemplates(ctx, tx, now, body.Templates); err != nil {
 				return err
 			}
+			if err := s.applyNews(ctx, tx, now, body.Account); err != nil {
+				return err
+			}
 			if err := s.keepBody(ctx, tx, now, body); err != nil {
 				return err
 			}
@@ -44,7 +47,10 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 		}
 		people, err := s.applyStatuses(ctx, tx, now, statuses)
 		stopped = append(stopped, people...)
-		return err
+		if err != nil {
+			return err
+		}
+		return s.hear(ctx, tx, now)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("storing %d webhook bodies: %w", len(bodies), err)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -21,7 +22,7 @@ import (
 var ErrNoRun = errcode.With(errors.New("there is no such run: `permesso runs list` shows them"), errcode.NoSuchRun)
 
 const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
-	plan, planned_at, created_at, created_by, approval, started_at, finished_at`
+	plan, planned_at, created_at, created_by, approval, started_at, finished_at, paused_by`
 
 type runRow struct {
 	RunID      string             `db:"run_id"`
@@ -45,11 +46,12 @@ type runRow struct {
 	Approval   string             `db:"approval"`
 	StartedAt  sql.NullInt64      `db:"started_at"`
 	FinishedAt sql.NullInt64      `db:"finished_at"`
+	PausedBy   string             `db:"paused_by"`
 }
 
 func (r runRow) run() (scheduler.Run, error) {
 	run := scheduler.Run{
-		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, NumberID: r.NumberID, Category: r.Category,
+		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, PausedBy: r.PausedBy, NumberID: r.NumberID, Category: r.Category,
 		Kind: r.Kind, Priority: r.Priority, Test: r.Test == 1, Manual: r.Manual == 1, FireAt: r.FireAt.time(), ConfigHash: r.ConfigHash,
 		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt), CreatedBy: r.CreatedBy,
 	}
@@ -217,6 +219,11 @@ func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, w
 		if err != nil {
 			return err
 		}
+		if to == scheduler.Running || to == scheduler.Planning {
+			if err := s.overrule(ctx, tx, now, id); err != nil {
+				return err
+			}
+		}
 		return moveRun(ctx, tx, now, id, to, why)
 	})
 	if err != nil {
@@ -241,7 +248,9 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 		to = scheduler.Planning // it goes on where its planning stopped
 	}
 	if row.State == to {
-		return nil
+		// What a person pauses no breaker resumes.
+		_, err := tx.ExecContext(ctx, "UPDATE runs SET paused_by = '', why = $2 WHERE run_id = $1 AND state = 'paused' AND paused_by <> ''", id, why)
+		return err
 	}
 	if !row.State.CanBecome(to) {
 		return &StateError{fmt.Sprintf("it is %s and cannot %s", row.State, goes(to))}
@@ -250,7 +259,7 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 	if !to.Open() {
 		finished = now
 	}
-	moved, err := changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4 WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
+	moved, err := changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4, paused_by = '' WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
 	if err != nil {
 		return err
 	}
@@ -258,9 +267,12 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 		return &StateError{"it changed a moment ago: look again"}
 	}
 	if to == scheduler.RunCancelled {
-		_, err = tx.ExecContext(ctx, "UPDATE deliveries SET state = 'cancelled', reason = 'run_cancelled', changed_at = $2 WHERE run_id = $1 AND state = 'queued'", id, now)
+		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = 'cancelled', reason = 'run_cancelled', changed_at = $2 WHERE run_id = $1 AND state = 'queued'", id, now); err != nil {
+			return err
+		}
+		return dropCampaignBreakers(ctx, tx, now)
 	}
-	return err
+	return nil
 }
 
 // goes names the way into a state, as an operator would.
@@ -275,17 +287,48 @@ func goes(to scheduler.RunState) string {
 }
 
 // Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted.
+// Those that an open breaker stops pause.
 func (s *Store) Active(ctx context.Context, numberID string) ([]sender.Run, error) {
-	runs, err := s.selectRuns(ctx, `WHERE state IN ('planning', 'running') AND number_id = $1
+	for {
+		active, open, err := s.active(ctx, numberID)
+		if err != nil {
+			return nil, err
+		}
+		stopped := slices.ContainsFunc(active, func(run sender.Run) bool { _, stops := stopping(open, run); return stops })
+		if !stopped {
+			return active, nil
+		}
+		if err := s.PauseStopped(ctx); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func (s *Store) active(ctx context.Context, numberID string) ([]sender.Run, []sender.Breaker, error) {
+	var rows []struct {
+		runRow
+		Breakers int `db:"breakers"`
+	}
+	err := s.read.SelectContext(ctx, &rows, "SELECT "+runColumns+`, (SELECT count(*) FROM breakers b WHERE b.closed_at IS NULL) AS breakers
+		FROM runs WHERE state IN ('planning', 'running') AND number_id = $1
 		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
 	if err != nil {
-		return nil, err
+		return nil, nil, fmt.Errorf("reading runs: %w", err)
 	}
-	active := make([]sender.Run, len(runs))
-	for i, run := range runs {
+	active := make([]sender.Run, len(rows))
+	for i, row := range rows {
+		run, err := row.run()
+		if err != nil {
+			return nil, nil, err
+		}
+		run.Frozen.Rules.Locations, run.Frozen.Rules.Lots = s.locations, s.lots
 		active[i] = run.ForSender()
 	}
-	return active, nil
+	if len(rows) == 0 || rows[0].Breakers == 0 {
+		return active, nil, nil
+	}
+	open, err := s.Breakers(ctx)
+	return active, open, err
 }
 
 // Finish closes the run when no row of it is queued or sending. done tells whether the run is over; nextDue is when its
@@ -330,32 +373,6 @@ func (s *Store) Finish(ctx context.Context, runID string) (done bool, nextDue ti
 		return false, time.Time{}, fmt.Errorf("finishing run %s: %w", runID, err)
 	}
 	return done, nextDue, nil
-}
-
-// Pause pauses what the reaction asks to pause: this run, or every open run of its number, its template, or the account.
-func (s *Store) Pause(ctx context.Context, run sender.Run, reaction sender.Reaction, why string) error {
-	open, err := s.OpenRuns(ctx, "")
-	if err != nil {
-		return err
-	}
-	for _, r := range open {
-		same := r.ID == run.ID
-		switch reaction {
-		case sender.PauseToken, sender.PauseAccount:
-			same = true
-		case sender.PauseNumber:
-			same = r.NumberID == run.NumberID
-		case sender.PauseTemplate:
-			same = r.Frozen.Campaign.Message.Template == run.Message.Template
-		}
-		if !same || (r.State != scheduler.Running && r.State != scheduler.Planning) {
-			continue
-		}
-		if err := s.MoveRun(ctx, r.ID, scheduler.Paused, why); err != nil && !errors.Is(err, ErrState) {
-			return err
-		}
-	}
-	return nil
 }
 
 // Halt stops everything, in every process, until Unhalt; it survives restarts. Halted again, the first time and the last

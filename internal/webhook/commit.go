@@ -56,6 +56,11 @@ func (r *Receiver) commit(ctx context.Context, batch []*pending, loggedAt time.T
 	ctx, cancel := context.WithTimeout(ctx, storeWithin)
 	defer cancel()
 	failed, err := r.settle(ctx, batch)
+	if len(failed) == len(batch) {
+		r.failures.Add(1)
+	} else {
+		r.failures.Store(0)
+	}
 	if err == nil || time.Since(loggedAt) < logEvery {
 		return loggedAt
 	}

@@ -418,3 +418,32 @@ func TestRunStoresWhatWaitsWhenItEnds(t *testing.T) {
 		}
 	})
 }
+
+// Failures counts commits of which nothing was stored, in a row: a body that cannot be stored beside others that can is no deafness.
+func TestFailuresInARow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		var down atomic.Bool
+		o := options(t, &sink{store: func(context.Context, []sender.Inbox) ([]policy.PersonID, error) {
+			if down.Load() {
+				return nil, errors.New("disk full")
+			}
+			return nil, nil
+		}})
+		r := webhook.New(o)
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan struct{})
+		go func() { defer close(ran); _ = r.Run(ctx) }()
+		for i, step := range []struct {
+			down bool
+			want int
+		}{{false, 0}, {true, 1}, {true, 2}, {true, 3}, {false, 0}, {true, 1}} {
+			down.Store(step.down)
+			postAsync(r.Handler(), numbered(statusBody, i)).answer()
+			if got := r.Failures(); got != step.want {
+				t.Errorf("step %d: %d failures in a row, want %d", i, got, step.want)
+			}
+		}
+		cancel()
+		<-ran
+	})
+}

@@ -134,6 +134,13 @@ func describe(box sender.Inbox) string {
 	for _, u := range box.Templates {
 		line("template "+u.Name, "language", u.Language, "status", u.Status, "resync", fmt.Sprint(u.Resync))
 	}
+	for _, n := range box.Account {
+		until := ""
+		if !n.Until.IsZero() {
+			until = at(n.Until)
+		}
+		line("account", "lifted", fmt.Sprint(n.Lifted), "kind", string(n.Kind), "at", at(n.At), "until", until, "lost", fmt.Sprint(n.Lost), "why", quoted(n.Why))
+	}
 	if box.Body != nil {
 		line("body kept")
 	}

@@ -58,7 +58,8 @@ func (p parser) parse(raw []byte, now time.Time) (reading, error) {
 	}
 	for i := range body.Entry {
 		for j := range body.Entry[i].Changes {
-			r.change(string(body.Entry[i].Changes[j].Field), &body.Entry[i].Changes[j].Value)
+			at, _ := instant(body.Entry[i].Time, r.now)
+			r.change(string(body.Entry[i].Changes[j].Field), &body.Entry[i].Changes[j].Value, at)
 		}
 	}
 	slices.SortStableFunc(r.box.Acts, stopsFirst)
@@ -101,13 +102,15 @@ func deeper(raw []byte, limit int) bool {
 	return false
 }
 
-func (r *reading) change(field string, v *value) {
+func (r *reading) change(field string, v *value, at time.Time) {
 	switch field {
 	case "messages", "user_preferences":
 		r.people(v)
 	case "message_template_status_update", "message_template_quality_update",
 		"message_template_components_update", "template_category_update":
 		r.template(field, v)
+	case "account_update":
+		r.account(v, at)
 	case "":
 		if v.TemplateName != "" {
 			r.template(field, v)

@@ -82,6 +82,7 @@ type Receiver struct {
 	large    chan struct{}
 	watchers sync.WaitGroup
 	started  atomic.Bool
+	failures atomic.Int64 // commits in a row of which nothing was stored
 	forgedAt atomic.Int64 // when a bad signature was last logged, unix seconds
 }
 
@@ -103,6 +104,9 @@ func New(options Options) *Receiver {
 		large:   make(chan struct{}, 2),
 	}
 }
+
+// Failures is how many times in a row nothing of what came could be stored; 0 after anything was.
+func (r *Receiver) Failures() int { return int(r.failures.Load()) }
 
 // Handler serves GET /webhook and POST /webhook and nothing else.
 func (r *Receiver) Handler() http.Handler {

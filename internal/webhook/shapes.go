@@ -14,6 +14,7 @@ import (
 type envelope struct {
 	Object word `json:"object"`
 	Entry  []struct {
+		Time    word `json:"time"`
 		Changes []struct {
 			Field word  `json:"field"`
 			Value value `json:"value"`
@@ -38,6 +39,20 @@ type value struct {
 	QualityScore     word            `json:"new_quality_score"`
 	Element          json.RawMessage `json:"message_template_element"`
 	NewCategory      word            `json:"new_category"`
+
+	Ban struct {
+		State word `json:"waba_ban_state"`
+	} `json:"ban_info"`
+	Violation struct {
+		Type word `json:"violation_type"`
+	} `json:"violation_info"`
+	Restrictions []restriction `json:"restriction_info"`
+}
+
+// restriction is one of those that an account may be under (Meta, "account_update", read 2026-09-11).
+type restriction struct {
+	Type       word `json:"restriction_type"`
+	Expiration word `json:"expiration"`
 }
 
 type contact struct {

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -208,46 +207,6 @@ func testFinish(w *world) {
 	w.want(run.ID, sender.Sent, "", more[1])
 	if _, _, err := w.store.Finish(w.ctx, "nothing"); err == nil {
 		w.Error("a run that is not there finishes")
-	}
-}
-
-// testPause looks which runs each reaction pauses.
-func testPause(w *world) {
-	elsewhere := func(r *scheduler.Run) { r.NumberID = otherNumber }
-	for _, tt := range []struct {
-		reaction sender.Reaction
-		pauses   []string
-	}{
-		{sender.PauseRun, []string{"this"}},
-		{sender.PauseTemplate, []string{"this", "same template", "same template, other number"}},
-		{sender.PauseNumber, []string{"this", "same template", "other template"}},
-		{sender.PauseToken, []string{"this", "same template", "other template", "same template, other number"}},
-		{sender.PauseAccount, []string{"this", "same template", "other template", "same template, other number"}},
-	} {
-		p := w.people(1)
-		launches := map[string]*launch{
-			"this": w.launch("a", "offers", p, occurrence(p[0])), "same template": w.launch("b", "offers", p, occurrence(p[0])),
-			"other template": w.launch("c", "news", p, occurrence(p[0])), "same template, other number": w.launch("d", "offers", p, occurrence(p[0]), elsewhere),
-		}
-		over := w.launch("e", "offers", nil, occurrence(p[0]))
-		_, _, err := w.store.Finish(w.ctx, over.run.ID)
-		w.must(err)
-		for range 2 {
-			w.must(w.store.Pause(w.ctx, launches["this"].send, tt.reaction, "Meta answered 190"))
-		}
-		for name, l := range launches {
-			want, why := scheduler.Running, ""
-			if slices.Contains(tt.pauses, name) {
-				want, why = scheduler.Paused, "Meta answered 190"
-			}
-			if run, err := w.store.Run(w.ctx, l.run.ID); err != nil || run.State != want || run.Why != why {
-				w.Errorf("%s: %s is %s (%q), %v; want %s", tt.reaction, name, run.State, run.Why, err, want)
-			}
-			w.must(w.store.MoveRun(w.ctx, l.run.ID, scheduler.RunCancelled, ""))
-		}
-		if run, err := w.store.Run(w.ctx, over.run.ID); err != nil || run.State != scheduler.Done {
-			w.Errorf("%s: a run that was done is %s, %v", tt.reaction, run.State, err)
-		}
 	}
 }
 
