@@ -47,21 +47,21 @@ var metaFailures = []Failure{
 		Fails: "Meta answers 190 in the middle of a run, or the token lacks a right.",
 		Holds: "Only what is on its way still asks; runs pause and say why; nobody's attempt is used up; nothing is lost.",
 		Shown: slices.Concat(by("internal/e2e", "TestTokenRefusedInTheMiddle"), by("sender", "TestPauseReactions"),
-			awaited(slices.Concat(by("internal/e2e", "TestTokenRefusedAndMended"), kept("what a breaker stops", "breakers heal", "a breaker and hands")))),
+			by("internal/e2e", "TestTokenRefusedAndMended"), kept("what a breaker stops", "breakers heal", "a breaker and hands")),
 	},
 	{
 		ID: "F24", Title: "Meta is away, or says that it is too fast",
 		Fails: "Nothing is taken for minutes; connections fail; 130429 answers a part of what is sent, or all.",
 		Holds: "Tries are bounded and do not use up attempts where nobody's message is at fault; the rate falls, and comes back without being told.",
 		Shown: slices.Concat(by("sender", "TestSlowDownAndRecover", "TestNotSentStormProbesRarely", "TestBackoffGrows"), lived("not sent"),
-			awaited(by("sender", "TestStormWaitsAndRecovers", "TestAHigherRateThanAllowedOpensNothing", "TestOneAtATimeAfterABreaker"))),
+			by("sender", "TestStormWaitsAndRecovers", "TestAHigherRateThanAllowedOpensNothing", "TestOneAtATimeAfterABreaker")),
 	},
 	{
 		ID: "F25", Title: "A template is paused, disabled or edited",
 		Fails: "Meta stops sending a template in the middle of a run, or its parameters change.",
 		Holds: "What is on its way is all that still goes out; the rest waits; a run keeps the parameters with which it began, or does not go on.",
 		Shown: slices.Concat(by("sender", "TestTemplateThatDoesNotFit", "TestPauseReactions"), by("templates", "TestDrift"), lived("paused by Meta's refusals"),
-			awaited(slices.Concat(by("internal/e2e", "TestBreakersOpenAndHeal"), by("sender", "TestTheSameMistakeForEverybody"), kept("breakers opened by statuses")))),
+			by("internal/e2e", "TestBreakersOpenAndHeal"), by("sender", "TestTheSameMistakeForEverybody"), kept("breakers opened by statuses")),
 	},
 }
 
