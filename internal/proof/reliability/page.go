@@ -56,7 +56,7 @@ func (p *page) opening() {
 		p.line("and %s of workers on the way: **%s** and **%s** after the answer to one of %s. %s became unknown, and Meta's reports",
 			many(all.Takeovers, "takeover or restart", "takeovers and restarts"), many(all.Doubles, "double", "doubles"),
 			many(all.AfterStop, "request", "requests"), many(all.Stops, "stop", "stops"), many(all.Unknown, "message", "messages"))
-		p.line("settled %s of them; the rest are those of which Meta's side never says a word.", number(all.Settled))
+		p.line("settled %s of them; the rest never came to Meta whole, or are those of which it never says a word.", number(all.Settled))
 		p.line("")
 	}
 	p.line("Tests that are named without figures pass in `make test`, or it fails. A seed brings back a scenario's plan and not its every")
