@@ -103,6 +103,14 @@ func (f Figures) Fold(results io.Reader) (Figures, error) {
 	return f, nil
 }
 
+// Known leaves out the figures of scenarios, tests and mutants that are no longer in the tree.
+func (f Figures) Known(t Tree) Figures {
+	f.Scenarios = slices.DeleteFunc(slices.Clone(f.Scenarios), func(p Plays) bool { return !t.scenarios[p.Scenario] })
+	f.Simulation = slices.DeleteFunc(slices.Clone(f.Simulation), func(l Lifetime) bool { return !t.tests[simulationRoom][l.Test] })
+	f.Mutants = slices.DeleteFunc(slices.Clone(f.Mutants), func(s Search) bool { return !t.texts[mutantsRoom][s.Mutant] })
+	return f
+}
+
 // put replaces what has the same key, or inserts in order.
 func put[T any](list []T, one T, key func(T) string) []T {
 	at, found := slices.BinarySearchFunc(list, key(one), func(have T, k string) int { return cmp.Compare(key(have), k) })

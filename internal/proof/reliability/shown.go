@@ -11,6 +11,8 @@ const (
 	proofRoom      = "internal/proof"
 	simulationRoom = "internal/simulation"
 	storeRoom      = "internal/store"
+	suiteRoom      = "internal/store/storetest"
+	mutantsRoom    = "internal/proof/mutants"
 )
 
 // Shown is one test that shows a thing to hold. The zero Shown names nothing.

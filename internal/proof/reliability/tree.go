@@ -43,10 +43,11 @@ func ReadTree(root string) (Tree, error) {
 			return err
 		}
 		dir := filepath.ToSlash(filepath.Dir(rel))
-		if !strings.HasSuffix(name, "_test.go") && !(strings.HasSuffix(name, ".go") && strings.HasSuffix(dir, "storetest")) {
-			return nil
+		// The suite of both databases and the list of mutants are no tests by their names.
+		if strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".go") && (dir == suiteRoom || dir == mutantsRoom) {
+			return t.read(path, dir)
 		}
-		return t.read(path, dir)
+		return nil
 	})
 	if err != nil {
 		return Tree{}, fmt.Errorf("reading the module's tests: %w", err)
@@ -124,7 +125,7 @@ func (t Tree) has(s Shown) bool {
 	case !t.tests[s.room][s.test]:
 		return false
 	case s.part != "":
-		return t.texts[s.room][s.part] || t.servers[s.room] && t.texts["internal/store/storetest"][s.part]
+		return t.texts[s.room][s.part] || t.servers[s.room] && t.texts[suiteRoom][s.part]
 	}
 	return true
 }
