@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -53,6 +54,8 @@ type rig struct {
 	verdict                 Verdict
 	settled                 int
 	met                     map[string]int // what it is about to how often it came to that
+	most                    map[string]int // what was measured to the largest of it
+	measuring               sync.Mutex
 }
 
 // settings are what scenarios change in a configuration.
@@ -84,7 +87,7 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 	if s.latency == 0 {
 		s.latency = 15 * time.Millisecond
 	}
-	r := &rig{t: t, name: name, seed: seed, chance: rand.New(rand.NewPCG(seed, 0x726967)), settings: s, dir: t.TempDir(), database: target, used: s.used, met: map[string]int{}}
+	r := &rig{t: t, name: name, seed: seed, chance: rand.New(rand.NewPCG(seed, 0x726967)), settings: s, dir: t.TempDir(), database: target, used: s.used, met: map[string]int{}, most: map[string]int{}}
 	if r.used == "" {
 		r.used = target
 	}
@@ -438,10 +441,17 @@ func (r *rig) note() {
 			People: v.People, Posts: v.Posts, Doubles: v.Doubles, Stops: r.stops, AfterStop: v.AfterStop,
 			Unknown: r.unknown, Settled: r.settled, Kills: r.kills, Takeovers: r.takeovers,
 		},
-		Met: r.met,
+		Met: r.met, Most: r.most,
 	}}); err != nil {
 		r.t.Error(err)
 	}
+}
+
+// measured notes a value of which the largest is told, for goroutines too.
+func (r *rig) measured(what string, value int) {
+	r.measuring.Lock()
+	defer r.measuring.Unlock()
+	r.most[what] = max(r.most[what], value)
 }
 
 // powered notes how often a scenario came to what it is about, and fails one that did not.

@@ -30,7 +30,8 @@ type Plays struct {
 	Failed   int    `json:"failed"`
 	Seeds    string `json:"seeds"` // "1-10, 17"
 	Tally
-	Met map[string]int `json:"met,omitempty"`
+	Met  map[string]int `json:"met,omitempty"`
+	Most map[string]int `json:"most,omitempty"`
 }
 
 // Lifetime is a test of the simulation, Trial its judge, Search a mutant, each with its day.
@@ -138,7 +139,7 @@ func foldPlays(rows []Plays, plays []Result) []Plays {
 		p := r.Played
 		k := key{stage{p.Scenario, p.Database}, p.Long}
 		if sums[k] == nil {
-			sums[k] = &Plays{Scenario: p.Scenario, Database: p.Database, Long: p.Long, Met: map[string]int{}}
+			sums[k] = &Plays{Scenario: p.Scenario, Database: p.Database, Long: p.Long, Met: map[string]int{}, Most: map[string]int{}}
 		}
 		sum := sums[k]
 		sum.Day = max(sum.Day, r.Day)
@@ -149,6 +150,9 @@ func foldPlays(rows []Plays, plays []Result) []Plays {
 		sum.add(p.Tally)
 		for what, times := range p.Met {
 			sum.Met[what] += times
+		}
+		for what, value := range p.Most {
+			sum.Most[what] = max(sum.Most[what], value)
 		}
 		seeds[k] = append(seeds[k], p.Seed)
 	}

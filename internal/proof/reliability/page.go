@@ -271,21 +271,17 @@ func (p *page) scenarios() {
 			number(s.People), number(s.Posts), number(s.Doubles), number(s.Stops), number(s.AfterStop), number(s.Unknown), number(s.Settled), number(s.Kills), number(s.Takeovers))
 	}
 	p.line("")
-	p.line("A scenario that does not come to what it is about fails. What each came to, over its plays on both databases:")
+	p.line("A scenario that does not come to what it is about fails. How often each came to it, and the most of what it measured:")
 	p.line("")
-	met, order := map[string]map[string]int{}, []string{}
 	for _, s := range p.figures.Scenarios {
-		if met[s.Scenario] == nil {
-			met[s.Scenario], order = map[string]int{}, append(order, s.Scenario)
+		if len(s.Met)+len(s.Most) == 0 {
+			continue
 		}
-		for what, times := range s.Met {
-			met[s.Scenario][what] += times
+		said := fmt.Sprintf("- `%s` on %s, %s: %s", s.Scenario, databaseName(s.Database), length(s.Long), times(s.Met))
+		if len(s.Most) > 0 {
+			said += ". At most: " + times(s.Most)
 		}
-	}
-	for _, scenario := range order {
-		if len(met[scenario]) > 0 {
-			p.line("- `%s`: %s", scenario, times(met[scenario]))
-		}
+		p.line("%s", said)
 	}
 }
 

@@ -186,8 +186,8 @@ func TestFold(t *testing.T) {
 		Simulation: []Lifetime{{"2026-01-01", Lived{Test: "TestSimulation", First: 1, Seeds: 8}}},
 		Mutants:    []Search{{"2026-01-01", Searched{Mutant: "b"}}, {"2026-01-01", Searched{Mutant: "d", By: "once"}}},
 	}
-	lines := `{"day":"2026-11-22","played":{"scenario":"kill","database":"sqlite","seed":2,"posts":10,"unknown":3,"settled":3,"met":{"answers that were lost":3}}}
-{"day":"2026-11-23","played":{"scenario":"kill","database":"sqlite","seed":1,"posts":20,"doubles":1,"failed":true,"met":{"answers that were lost":2}}}
+	lines := `{"day":"2026-11-22","played":{"scenario":"kill","database":"sqlite","seed":2,"posts":10,"unknown":3,"settled":3,"met":{"answers that were lost":3},"most":{"MiB":7}}}
+{"day":"2026-11-23","played":{"scenario":"kill","database":"sqlite","seed":1,"posts":20,"doubles":1,"failed":true,"met":{"answers that were lost":2},"most":{"MiB":9}}}
 {"day":"2026-11-22","played":{"scenario":"kill","database":"sqlite","seed":9,"long":true,"posts":5}}
 {"day":"2026-11-22","lived":{"test":"TestClockJumps","first":1,"seeds":200,"failed":1,"met":{"missed":4}}}
 {"day":"2026-11-22","planted":{"found":16,"of":17}}
@@ -208,7 +208,7 @@ func TestFold(t *testing.T) {
 	}
 	want := Figures{
 		Scenarios: []Plays{
-			{Scenario: "kill", Database: "sqlite", Day: "2026-11-23", Runs: 2, Failed: 1, Seeds: "1-2", Tally: Tally{Posts: 30, Doubles: 1, Unknown: 3, Settled: 3}, Met: map[string]int{"answers that were lost": 5}},
+			{Scenario: "kill", Database: "sqlite", Day: "2026-11-23", Runs: 2, Failed: 1, Seeds: "1-2", Tally: Tally{Posts: 30, Doubles: 1, Unknown: 3, Settled: 3}, Met: map[string]int{"answers that were lost": 5}, Most: map[string]int{"MiB": 9}},
 			{Scenario: "kill", Database: "sqlite", Long: true, Day: "2026-11-22", Runs: 1, Seeds: "9", Tally: Tally{Posts: 5}},
 			before.Scenarios[0],
 		},
@@ -230,7 +230,7 @@ func TestFold(t *testing.T) {
 		t.Errorf("read again: %v\n%s", err, diff)
 	}
 	text := Page(got, tree(t))
-	for _, part := range []string{"**1 failed**", "answers that were lost 5", "seeds 1-2", "2 of 3 were caught", "16 of 17 bugs", "**nothing**"} {
+	for _, part := range []string{"**1 failed**", "answers that were lost 5. At most: MiB 9", "seeds 1-2", "2 of 3 were caught", "16 of 17 bugs", "**nothing**"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("the page does not say %q", part)
 		}

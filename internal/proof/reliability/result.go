@@ -27,7 +27,8 @@ type Played struct {
 	Long     bool   `json:"long"`
 	Failed   bool   `json:"failed"`
 	Tally
-	Met map[string]int `json:"met,omitempty"` // what it is about to how often it came to that
+	Met  map[string]int `json:"met,omitempty"`  // what it is about to how often it came to that
+	Most map[string]int `json:"most,omitempty"` // what was measured to the largest of it
 }
 
 // Tally is what a scenario counts.
