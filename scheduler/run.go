@@ -91,6 +91,7 @@ type Run struct {
 	// CreatedBy is who made a run by hand, "" for one of a schedule; Approval what a second person approved, or is asked to.
 	CreatedBy  string
 	Approval   Approval
+	Resends    string    // the run whose unproven messages this one sends again; "" in every other
 	PlannedAt  time.Time // when the last row was written
 	CreatedAt  time.Time
 	StartedAt  time.Time // when the first message passed the gate

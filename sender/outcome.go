@@ -123,9 +123,6 @@ type Result struct {
 	Late bool
 }
 
-// AttemptID names one attempt at one delivery; it fences the attempt's outcome.
-type AttemptID [16]byte
-
 // Outcome is the end of an attempt, to be recorded.
 type Outcome struct {
 	RunID     string

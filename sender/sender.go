@@ -2,8 +2,6 @@ package sender
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"errors"
 	"log/slog"
 	"strings"
@@ -120,11 +118,17 @@ func (s *Sender) renew(ctx context.Context, renewed time.Time) {
 // settleAll settles what the process before left behind, if the lease was taken from one, and then what lost its outcome
 // in this one, until ctx is done.
 func (s *Sender) settleAll(ctx context.Context, taken bool) {
+	began := time.Now()
 	if taken {
 		s.settle(ctx, leaseSpan)
 	}
 	for wait := leaseSpan + leaseRenew; Sleep(ctx, wait); wait = settleEvery {
-		s.settle(ctx, settleOwn)
+		age := settleOwn
+		if taken {
+			// What passed the gate in its last seconds was too young before. Nothing of this process is as old as its lease.
+			age, taken = time.Since(began), false
+		}
+		s.settle(ctx, age)
 	}
 }
 
@@ -148,31 +152,6 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 	case <-timer.C:
 		return true
 	}
-}
-
-// newAttempts makes n attempt ids: six bytes of time and ten of chance. They sort by time, so that the index over them
-// grows at one end; random ones dirty a page each.
-func newAttempts(n int, now time.Time) []AttemptID {
-	var stamp [8]byte
-	binary.BigEndian.PutUint64(stamp[:], uint64(now.UnixMilli()))
-	raw := make([]byte, 10*n)
-	_, _ = rand.Read(raw) // it never fails; it ends the program instead
-	ids := make([]AttemptID, n)
-	for i := range ids {
-		copy(ids[i][:6], stamp[2:])
-		copy(ids[i][6:], raw[10*i:])
-	}
-	return ids
-}
-
-// FirstAttempt is the lowest id of an attempt made at a moment or after it, by the clock of the process that made it.
-func FirstAttempt(moment time.Time) (id AttemptID) {
-	if ms := moment.UnixMilli(); ms > 0 {
-		var stamp [8]byte
-		binary.BigEndian.PutUint64(stamp[:], uint64(ms))
-		copy(id[:6], stamp[2:])
-	}
-	return id
 }
 
 // ErrNoBinding says that a run's template no longer fits; the run pauses.

@@ -139,21 +139,6 @@ func TestGateErrorSendsNothingAndReadsAgain(t *testing.T) {
 	})
 }
 
-// Of a gate that committed and could not say so nothing is posted, and nobody is lost by it.
-func TestAGateWhoseAnswerIsLostIsTakenBack(t *testing.T) {
-	bubble(t, func(h *house) {
-		n := 0
-		h.cut = func() bool { n++; return n%7 == 3 }
-		run := h.add("a", 0, 300, 0)
-		stop := h.start(80)
-		h.until(time.Minute, "the run is over", func() bool { return h.over(run) })
-		stop()
-		if n := h.count(run, sender.Accepted); n != 300 || len(h.posts()) != 300 {
-			t.Errorf("%d accepted of 300 by %d posts", n, len(h.posts()))
-		}
-	})
-}
-
 func TestPauseReactions(t *testing.T) {
 	for reaction, kind := range map[sender.Reaction]sender.BreakerKind{
 		sender.PauseToken: sender.BreakToken, sender.PauseAccount: sender.BreakAccount, sender.PauseNumber: sender.BreakNumber,

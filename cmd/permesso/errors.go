@@ -101,17 +101,17 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.Is(err, app.ErrNoCampaign), errors.Is(err, app.ErrNoTestPhones):
+	case errors.As(err, &usage), errors.Is(err, app.ErrNoCampaign), errors.Is(err, app.ErrNoTestPhones), errors.Is(err, app.ErrNoNotify):
 		return exitWrongUse
 	case errors.As(err, &problems), errors.As(err, &unread), errors.As(err, &told):
 		return exitConfig
 	case errors.Is(err, app.ErrIncomplete):
 		// Before the halt that may be its reason: a run that was under way is incomplete, one that is not begun is refused.
 		return exitIncomplete
-	case errors.As(err, &refused), errors.Is(err, app.ErrSecondServe), errors.Is(err, app.ErrHalted),
-		errors.Is(err, app.ErrSamePerson), errors.Is(err, app.ErrNobody), errors.Is(err, app.ErrDrifted):
+	case errors.As(err, &refused), errors.Is(err, app.ErrSecondServe), errors.Is(err, app.ErrHalted), errors.Is(err, app.ErrQuarantined), errors.Is(err, app.ErrNotJoined),
+		errors.Is(err, app.ErrSamePerson), errors.Is(err, app.ErrNobody), errors.Is(err, app.ErrDrifted), errors.Is(err, app.ErrTooMany):
 		return exitRefused
-	case errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected), errors.Is(err, errNotApproved), errors.Is(err, context.Canceled), errors.As(err, &stopped):
+	case errors.Is(err, app.ErrDryRun), errors.Is(err, errRejected), errors.Is(err, errNotApproved), errors.Is(err, errNotRestored), errors.Is(err, context.Canceled), errors.As(err, &stopped):
 		return exitIncomplete
 	}
 	return exitFailed

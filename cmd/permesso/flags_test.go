@@ -71,35 +71,40 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso run --detach": {"run order-ready --json", "run order-ready --json --detach", ""},
 	"permesso run --test":   {"run later-offer", "run later-offer --test", ""},
 
-	"permesso runs list --campaign":  {"runs list", "runs list --campaign order-ready", ""},
-	"permesso runs list --state":     {"runs list", "runs list --state paused", ""},
-	"permesso runs list --limit":     {"runs list", "runs list --limit 1", ""},
-	"permesso runs pause --reason":   {"runs pause OPEN", "runs pause OPEN --reason lunch", "runs list"},
-	"permesso runs cancel --reason":  {"runs cancel OPEN", "runs cancel OPEN --reason lunch", "runs list"},
-	"permesso runs approve --hash":   {"", "", ""}, // TestApproval
-	"permesso halt --reason":         {"halt", "halt --reason lunch", "run order-ready"},
-	"permesso explain --at":          {"explain later-offer +393471000020", "explain later-offer +393471000020 --at 2028-01-01", ""},
-	"permesso log --campaign":        {"log", "log --campaign order-ready", ""},
-	"permesso log --run":             {"log", "log --run DONE", ""},
-	"permesso log --phone":           {"log", "log --phone +393471000020", ""},
-	"permesso log --state":           {"log", "log --state skipped", ""},
-	"permesso log --reason":          {"log", "log --reason no_consent", ""},
-	"permesso log --since":           {"log --since 7d", "log --since 2099-01-01", ""},
-	"permesso log --limit":           {"log", "log --limit 3", ""},
-	"permesso report --run":          {"report", "report --run DONE", ""},
-	"permesso report --csv":          {"report", "report --csv", ""},
-	"permesso report --limit":        {"report", "report --limit 1", ""},
-	"permesso runs resume --reason":  {"", "", ""}, // TestResumeKeepsTheReason
-	"permesso runs resume --detach":  {"", "", ""}, // TestOperatorsHands
-	"permesso log --follow":          {"", "", ""}, // TestFollowTheLog
-	"permesso demo *":                {"", "", ""}, // the demo's own tests
-	"permesso serve --only":          {"", "", ""}, // TestStopsAndWhoMayLiftThem, TestOneServeToAFile
-	"permesso --config":              {"", "", ""}, // every test: none runs in the folder of its configuration
-	"permesso sandbox *":             {"", "", ""}, // TestSandboxFlags
-	"permesso completion bash *":     {"", "", ""}, // cobra's own
-	"permesso completion zsh *":      {"", "", ""},
-	"permesso completion fish *":     {"", "", ""},
-	"permesso completion powershell": {"", "", ""},
+	"permesso runs list --campaign":   {"runs list", "runs list --campaign order-ready", ""},
+	"permesso runs list --state":      {"runs list", "runs list --state paused", ""},
+	"permesso runs list --limit":      {"runs list", "runs list --limit 1", ""},
+	"permesso runs pause --reason":    {"runs pause OPEN", "runs pause OPEN --reason lunch", "runs list"},
+	"permesso runs cancel --reason":   {"runs cancel OPEN", "runs cancel OPEN --reason lunch", "runs list"},
+	"permesso runs approve --hash":    {"", "", ""}, // TestApproval
+	"permesso halt --reason":          {"halt", "halt --reason lunch", "run order-ready"},
+	"permesso explain --at":           {"explain later-offer +393471000020", "explain later-offer +393471000020 --at 2028-01-01", ""},
+	"permesso log --campaign":         {"log", "log --campaign order-ready", ""},
+	"permesso log --run":              {"log", "log --run DONE", ""},
+	"permesso log --phone":            {"log", "log --phone +393471000020", ""},
+	"permesso log --state":            {"log", "log --state skipped", ""},
+	"permesso log --reason":           {"log", "log --reason no_consent", ""},
+	"permesso log --since":            {"log --since 7d", "log --since 2099-01-01", ""},
+	"permesso log --limit":            {"log", "log --limit 3", ""},
+	"permesso notify list --limit":    {"notify list", "notify list --limit 1", ""},
+	"permesso report --run":           {"report", "report --run DONE", ""},
+	"permesso report --csv":           {"report", "report --csv", ""},
+	"permesso report --limit":         {"report", "report --limit 1", ""},
+	"permesso runs resume --reason":   {"", "", ""}, // TestResumeKeepsTheReason
+	"permesso runs resume --detach":   {"", "", ""}, // TestOperatorsHands
+	"permesso log --follow":           {"", "", ""}, // TestFollowTheLog
+	"permesso demo *":                 {"", "", ""}, // the demo's own tests
+	"permesso serve --only":           {"", "", ""}, // TestStopsAndWhoMayLiftThem, TestOneServeToAFile
+	"permesso --config":               {"", "", ""}, // every test: none runs in the folder of its configuration
+	"permesso sandbox *":              {"", "", ""}, // TestSandboxFlags
+	"permesso completion bash *":      {"", "", ""}, // cobra's own
+	"permesso completion zsh *":       {"", "", ""},
+	"permesso completion fish *":      {"", "", ""},
+	"permesso completion powershell":  {"", "", ""},
+	"permesso resume --after-restore": {"", "", ""}, // TestRestoredBackup, from outside
+	"permesso resume --join":          {"", "", ""}, // TestCloneNeverSends, from outside
+	"permesso resume --yes":           {"resume --after-restore", "resume --after-restore --yes", ""},
+	"permesso runs resend *":          {"", "", ""}, // TestResend
 }
 
 const (
@@ -173,6 +178,8 @@ func lived(t *testing.T) (w *world, done, open string) {
 	done = w.object("run", "weekend-offer")["run"].(string)
 	w.must("run", "weekend-offer")
 	open = strings.TrimSpace(w.must("run", "order-ready", "--detach"))
+	w.must("halt")
+	w.must("resume")
 	w.write("NEW", "phone,name\n+393471000777,New\n")
 	w.write("BAD", "phone,name\nabc,New\n")
 	w.write("CONSENT", "phone,category,action,at,source,wording\n+393471000045,offers,granted,2026-03-01T10:00:00Z,email,Libreria Aurora\n")

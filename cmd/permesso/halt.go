@@ -32,22 +32,3 @@ func (s *session) haltVerb() *cobra.Command {
 	cmd.Flags().StringVar(&reason, "reason", "", "`WHY`, shown to whoever tries to send")
 	return cmd
 }
-
-func (s *session) resumeVerb() *cobra.Command {
-	return s.verb(&cobra.Command{
-		Use:   "resume",
-		Short: "take a halt back",
-		Args:  exactly(),
-	}, func(cmd *cobra.Command, _ []string) error {
-		return s.with(cmd, func(ctx context.Context, a *app.App) error {
-			was, free, err := a.Resume(ctx, s.actor())
-			if err != nil {
-				return err
-			}
-			if !was {
-				return s.done(halted{false, free}, "Nothing was halted.")
-			}
-			return s.done(halted{false, free}, "The halt is taken back: %s may go on. Paused runs stay paused.", count(free, "run"))
-		})
-	})
-}

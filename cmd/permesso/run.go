@@ -62,6 +62,7 @@ func (s *session) runCampaign(ctx context.Context, a *app.App, id string, o app.
 		}
 	}
 	if run.State == scheduler.Waiting {
+		a.FlushNotices(ctx)
 		return errors.Join(s.tellWaiting(ctx, a, run), app.Awaits(run))
 	}
 	return s.carryOn(ctx, a, run)

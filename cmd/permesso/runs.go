@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,12 +19,12 @@ import (
 )
 
 func (s *session) runsVerb() *cobra.Command {
-	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve"},
+	return s.group(&cobra.Command{Use: "runs", Short: "runs: list, show, pause, resume, cancel, approve, resend"},
 		s.runsListVerb(), s.runsShowVerb(),
 		s.runsMoveVerb("pause", "hold a run: nothing of it is sent until it is resumed", scheduler.Paused),
 		s.runsResumeVerb(),
 		s.runsMoveVerb("cancel", "end a run: whoever still waits gets nothing", scheduler.RunCancelled),
-		s.runsApproveVerb())
+		s.runsApproveVerb(), s.runsResendVerb())
 }
 
 // runLine is a run as JSON.
@@ -42,6 +43,7 @@ type runLine struct {
 	FinishedAt report.Time        `json:"finished_at,omitzero"`
 
 	CreatedBy string              `json:"created_by,omitempty"`
+	Resends   string              `json:"resends,omitempty"`  // the run whose unproven messages this one sends again
 	Approval  *scheduler.Approval `json:"approval,omitempty"` // what a second person approved, or is asked to
 
 	States map[sender.State]int `json:"states,omitempty"`
@@ -56,7 +58,8 @@ func runLineOf(r scheduler.Run) runLine {
 	at := func(t time.Time) report.Time { return report.Time{Time: t} }
 	return runLine{
 		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
-		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
+		Resends: r.Resends,
+		FireAt:  at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
 
@@ -87,6 +90,9 @@ func (s *session) runsListVerb() *cobra.Command {
 					return err // a campaign that was configured once still has runs to show
 				}
 			}
+			if err := s.tellQuarantine(ctx, a); err != nil {
+				return err
+			}
 			if err := s.tellRuns(a, runs); err != nil {
 				return err
 			}
@@ -113,6 +119,18 @@ func checkLimit(limit int) error {
 		return misuse(errcode.InvalidLimit, "--limit %d: write a number above 0, or leave it out for every line", limit)
 	}
 	return nil
+}
+
+// tellQuarantine says above a list that nothing is sent, and why; programs ask `resume` or /metrics.
+func (s *session) tellQuarantine(ctx context.Context, a *app.App) error {
+	if s.json {
+		return nil
+	}
+	q, err := a.LookOnly(ctx)
+	if err != nil || q == nil {
+		return err
+	}
+	return errors.Join(s.print("%s", app.SayQuarantine(*q)), s.print(""))
 }
 
 func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
@@ -221,6 +239,9 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 	if run.Test {
 		how += ", a test"
 	}
+	if run.Resends != "" {
+		how += ", to send unproven messages of " + run.Resends + " again"
+	}
 	approved := ""
 	if run.Approval.By != "" {
 		approved = fmt.Sprintf("by %s at %s, for %d people", run.Approval.By, clock(run.Approval.At, zone), run.Approval.People)
@@ -301,6 +322,9 @@ func (s *session) runsResumeVerb() *cobra.Command {
 			"carried on here, as `run` does.",
 	}, func(cmd *cobra.Command, args []string) error {
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			if err := a.Admit(ctx); err != nil {
+				return err
+			}
 			run, err := a.Store.Run(ctx, args[0])
 			if err != nil {
 				return err

@@ -174,6 +174,7 @@ func (s *session) withConfig(cmd *cobra.Command, cfg *config.Config, level slog.
 		return err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
+	defer a.KeepStops(cmd.Context())
 	return work(cmd.Context(), a)
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -17,6 +18,7 @@ import (
 	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/internal/metrics"
+	"github.com/permesso/permesso/internal/notify"
 	"github.com/permesso/permesso/internal/store"
 	"github.com/permesso/permesso/internal/webhook"
 	"github.com/permesso/permesso/policy"
@@ -34,10 +36,12 @@ type App struct {
 	Log    *slog.Logger
 
 	metrics *metrics.Metrics
+	poster  *notify.Poster
 	holder  string
 	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
 	// listenedAt is when a run in the foreground began to listen; zero when another process does.
 	listenedAt time.Time
+	home       *home
 
 	live    atomic.Pointer[live]
 	changed chan struct{} // there is another configuration in live
@@ -55,7 +59,7 @@ func (a *App) config() *config.Config { return a.live.Load().Config }
 
 // Open connects to everything that the configuration names, without sending or listening. It must be closed.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
-	a := &App{Config: cfg, Log: log, metrics: metrics.New(), holder: holder(), changed: make(chan struct{}, 1)}
+	a := &App{Config: cfg, Log: log, metrics: metrics.New(), poster: notify.NewPoster(), holder: holder(), changed: make(chan struct{}, 1)}
 	if cfg.Rules.Locations == nil {
 		cfg.Rules.Locations = policy.NewLocations()
 	}
@@ -74,6 +78,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 		return nil, err
 	}
 	a.Store, a.Graph = db, client
+	a.home = newHome(cfg.StateDir, db.Instance())
+	db.Attach("none", math.MaxInt64) // nothing leaves before Enter
 	db.ShareLocations(cfg.Rules.Locations)
 	cfg.Rules.Lots = db.Lots()
 	return a, nil
@@ -82,6 +88,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 // Close ends every connection.
 func (a *App) Close() error {
 	a.Graph.Close()
+	a.poster.Close()
 	return a.Store.Close()
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -67,7 +68,7 @@ func (l *listener) run(ctx context.Context) error {
 // receiver is the webhook's receiver, committing to the store.
 func (a *App) receiver() *webhook.Receiver {
 	return webhook.New(webhook.Options{
-		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: a.Store,
+		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: keptSink{a.Store, a.journalStops},
 		Keywords: func() policy.Keywords { return a.live.Load().keywords }, Kind: a.Kind,
 		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
 		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
@@ -109,13 +110,18 @@ func (a *App) console() http.Handler {
 		if cfg := a.config(); cfg != of {
 			of, pages = cfg, console.New(console.Options{
 				Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
-				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.source.notice, Logger: a.Log,
+				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log,
 			})
 		}
 		now := pages
 		mu.Unlock()
 		now.ServeHTTP(w, r)
 	})
+}
+
+// notice is what every page of the console says above all else.
+func (a *App) notice() string {
+	return strings.TrimSpace(a.warning() + " " + a.source.notice())
 }
 
 func (a *App) metricsListener() (*listener, error) {
@@ -130,7 +136,12 @@ func (a *App) metricsListener() (*listener, error) {
 			http.Error(w, "the database cannot be written", http.StatusServiceUnavailable)
 			return
 		}
-		_, _ = w.Write([]byte("ok\n"))
+		// Also in quarantine it is ready for what it must do: take webhooks, and the stops in them.
+		text := "ok\n"
+		if warning := a.warning(); warning != "" {
+			text += warning + "\n"
+		}
+		_, _ = w.Write([]byte(text))
 	})
 	return listen("metrics", a.Config.Listen.Metrics, mux)
 }

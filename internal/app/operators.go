@@ -19,7 +19,7 @@ func (a *App) MoveRun(ctx context.Context, id string, to scheduler.RunState, act
 		// A run that waits for approval is not let loose by resuming it.
 		return run, fmt.Errorf("run %s: %w", id, &store.StateError{Why: fmt.Sprintf("it is %s, and only a paused run is resumed", run.State)})
 	}
-	if err := a.Store.MoveRun(ctx, id, to, whyMoved(to, actor, why)); err != nil {
+	if err := a.Store.MoveRunBy(ctx, id, to, whyMoved(to, actor, why), actor); err != nil {
 		return run, err
 	}
 	if err := a.Store.Audit(ctx, actor, "run."+string(to), id, why); err != nil {

@@ -155,7 +155,7 @@ var (
 
 // TestDocumentsLinkToWhatIsThere follows every link inside the repository, its heading included, and every path in backquotes.
 func TestDocumentsLinkToWhatIsThere(t *testing.T) {
-	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/ARCHITECTURE.md", "docs/FILES.md"} {
+	for _, document := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/ARCHITECTURE.md", "docs/FILES.md", "docs/NOTIFY.md"} {
 		text := string(readFile(t, document))
 		for _, found := range link.FindAllStringSubmatch(text, -1) {
 			if found[1] == "!" && len(found[2]) < 20 {

@@ -84,10 +84,7 @@ func (a *App) reload() {
 		return
 	}
 	a.source.wrong.Store(nil)
-	select {
-	case a.changed <- struct{}{}:
-	default: // it is known already that there is another one
-	}
+	a.standingMoved()
 	a.Log.Info("the configuration was read anew and holds for new runs; runs keep what they began with", "file", cfg.File, "campaigns", len(cfg.Campaigns), "hash", cfg.Hash())
 	for _, warning := range cfg.Warnings {
 		a.Log.Warn(warning.Message, "file", warning.File, "line", warning.Line)

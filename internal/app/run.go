@@ -121,22 +121,8 @@ func (a *App) campaignIDs() string {
 
 // CreateRun makes a run by hand: templates fresh from Meta, checked before anything else; everybody counted; then the run stored, in planning.
 func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (scheduler.Run, error) {
-	halted, why, err := a.Store.Halted(ctx)
+	run, catalogue, err := a.startable(ctx, campaign, o)
 	if err != nil {
-		return scheduler.Run{}, err
-	}
-	if !halted.IsZero() {
-		return scheduler.Run{}, fmt.Errorf("%w (%s)", ErrHalted, why)
-	}
-	run, err := a.newRun(campaign, o)
-	if err != nil {
-		return run, err
-	}
-	catalogue, err := a.freshTemplates(ctx)
-	if err != nil {
-		return run, err
-	}
-	if err := templates.Check(catalogue, run.Frozen.Campaign.Message); err != nil {
 		return run, err
 	}
 	if run, err = a.count(ctx, run, catalogue, run.FireAt); err != nil {
@@ -192,6 +178,9 @@ const (
 // and are taken by nobody now. The error is nil when the run is done, ErrIncomplete with the reason when it was paused,
 // cancelled, interrupted, or waits for more than two minutes. When ctx ends the run is paused.
 func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progress)) (listened bool, err error) {
+	if err := a.Admit(ctx); err != nil {
+		return false, err
+	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	listening, stopListening := context.WithCancel(context.WithoutCancel(ctx))
 	var parts, ears group
@@ -215,7 +204,9 @@ func (a *App) Foreground(ctx context.Context, run scheduler.Run, show func(Progr
 		}
 	}
 	stopListening()
-	return listened, errors.Join(err, ears.wait())
+	err = errors.Join(err, ears.wait())
+	a.FlushNotices(context.WithoutCancel(ctx))
+	return listened, err
 }
 
 func (a *App) startForeground(work, listening context.Context, stop func(), run scheduler.Run, parts, ears *group) (listened bool, err error) {
@@ -234,10 +225,14 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	if number < 0 {
 		return listened, errcode.With(fmt.Errorf("run %s is of number %s, which is not configured any more", run.ID, run.NumberID), errcode.NumberNotConfigured)
 	}
+	ears.start(listening, stop, part{"state folder", a.tend(func() {})})
 	parts.start(work, stop, part{"planner", a.planner().Run})
 	parts.start(work, stop, part{"sender", a.sender(a.config().Numbers[number]).Run})
 	parts.start(work, stop, part{"early statuses", a.replayEarly})
 	parts.start(work, stop, part{"breakers", func(ctx context.Context) error { return a.watchBreakers(ctx, a.listenedAt) }})
+	if a.config().Notify.URL != "" {
+		parts.start(work, stop, part{"notices", a.courier().Run})
+	}
 	return listened, nil
 }
 
@@ -289,6 +284,9 @@ func (a *App) watch(ctx, work context.Context, id string, show func(Progress)) e
 		}
 		if over, err := a.verdict(p, time.Now()); over {
 			return err
+		}
+		if q := a.Quarantine(); q != nil {
+			return fmt.Errorf("%w: %w", ErrIncomplete, refusal(*q))
 		}
 		halted, why, err := a.Store.Halted(ctx)
 		if err == nil && !halted.IsZero() {

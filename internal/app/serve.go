@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
 )
 
@@ -54,12 +53,8 @@ func (a *App) Serve(ctx context.Context, roles []Role, ready func()) (err error)
 		}
 		defer func() { err = errors.Join(err, release()) }()
 	}
-	same, err := noteInstance(a.Config.StateDir, a.Store.Instance())
-	if err != nil {
+	if err := a.Enter(ctx); err != nil {
 		return err
-	}
-	if !same {
-		a.Log.Warn("state_dir belongs to another database: if this one was restored or cloned, stops that came since may be missing in it", "state_dir", a.Config.StateDir)
 	}
 	listening, err := a.listenFor(roles)
 	if err != nil {
@@ -77,6 +72,8 @@ func (a *App) Serve(ctx context.Context, roles []Role, ready func()) (err error)
 	for _, part := range listening {
 		outerParts.start(outer, stopInner, part)
 	}
+	// It outlives the senders, whose last outcomes it notes, and the listeners whose stops it keeps trying to journal.
+	outerParts.start(outer, stopInner, part{"state folder", a.tend(a.standingMoved)})
 	innerParts.start(inner, stopInner, part{"workers", func(ctx context.Context) error { return a.supervise(ctx, roles) }})
 	if a.source != nil {
 		innerParts.start(inner, stopInner, part{"configuration", a.followSource})
@@ -135,17 +132,17 @@ func (a *App) listenFor(roles []Role) (parts []part, err error) {
 func (a *App) workers(roles []Role) []part {
 	cfg := a.config()
 	parts := []part{{"housekeeping", a.housekeep}}
-	if cfg.DryRun {
+	if cfg.DryRun || a.Quarantine() != nil {
 		return parts
 	}
 	parts = append(parts, part{"breakers", func(ctx context.Context) error { return a.watchBreakers(ctx, time.Time{}) }})
 	if slices.Contains(roles, RoleScheduler) {
-		s := &scheduler.Scheduler{
-			Slots: a.Store, Formers: a.Store, Clock: a.Store.Now, Logger: a.Log, Campaigns: func() []scheduler.Campaign { return cfg.Campaigns },
-			Freeze: func(c scheduler.Campaign) scheduler.Frozen { return freeze(cfg, c) },
-		}
+		s := a.scheduler()
 		// Begun anew with each configuration: a schedule that is new there must be seen before its first slot, not after a sleep.
 		parts = append(parts, part{"scheduler of configuration " + cfg.Hash()[:8], s.Run}, part{"planner", a.planner().Run})
+		if cfg.Notify.URL != "" {
+			parts = append(parts, part{"notices", a.courier().Run})
+		}
 	}
 	if slices.Contains(roles, RoleSender) {
 		for _, n := range cfg.Numbers {
@@ -203,16 +200,33 @@ func (a *App) supervise(ctx context.Context, roles []Role) error {
 	}
 }
 
+// standingMoved has supervise look again which workers there are to be.
+func (a *App) standingMoved() {
+	select {
+	case a.changed <- struct{}{}:
+	default: // it is known already
+	}
+}
+
 const (
 	tidyEvery = 5 * time.Second
+	// proveEvery is how often it is asked which silence proves something; that takes a day to come about.
+	proveEvery = 10 * time.Minute
 	// syncEvery keeps far below Meta's 200 management calls an hour (Meta, "About the platform", read 2026-03-12).
 	syncEvery = 10 * time.Minute
+	// keepNotices is longer than any notice is tried for; what is older nobody wants to be told.
+	keepNotices = 7 * 24 * time.Hour
 )
 
-// housekeep applies statuses that passed their message by, and keeps the templates fresh.
+// housekeep applies statuses that passed their message by, keeps the templates fresh, says which silence proves something, and
+// lets go of old notices.
 func (a *App) housekeep(ctx context.Context) error {
-	syncAt := time.Now()
+	syncAt, proveAt := time.Now(), time.Now()
 	for ctx.Err() == nil {
+		if now := time.Now(); !now.Before(proveAt) {
+			proveAt = now.Add(proveEvery)
+			a.markUnproven(ctx)
+		}
 		if err := a.Store.ReplayEarly(ctx); err != nil && ctx.Err() == nil {
 			a.Log.Error("early statuses cannot be applied", "error", err)
 		}
@@ -225,10 +239,23 @@ func (a *App) housekeep(ctx context.Context) error {
 			if _, err := a.SyncTemplates(ctx); err != nil && ctx.Err() == nil {
 				a.Log.Error("templates cannot be synced", "error", err)
 			}
+			if _, err := a.Store.ForgetNotices(ctx, keepNotices); err != nil && ctx.Err() == nil {
+				a.Log.Error("old notices cannot be let go", "error", err)
+			}
 		}
 		sender.Sleep(ctx, tidyEvery)
 	}
 	return nil
+}
+
+func (a *App) markUnproven(ctx context.Context) {
+	n, err := a.Store.MarkUnproven(ctx, sender.SilentFor)
+	if err != nil && ctx.Err() == nil {
+		a.Log.Error("it cannot be told which lost messages are unproven", "error", err)
+	}
+	if n > 0 {
+		a.Log.Warn("messages whose answer was lost are unproven: WhatsApp has said nothing of them, and nearly all that was sent with them was heard of", "count", n)
+	}
 }
 
 // group runs parts and collects their errors; the first failure stops everything.

@@ -103,10 +103,15 @@ func (v value) address() (string, bool) {
 	return text, true
 }
 
-// webAddress returns an absolute address without a slash at its end. Plain http is for this machine only: a token or
-// a person's page does not travel in the clear.
+// webAddress returns an absolute address without a slash at its end.
 func (v value) webAddress() (string, bool) {
-	const want = "an address such as https://wa.aurora.example"
+	text, ok := v.exactAddress("an address such as https://wa.aurora.example")
+	return strings.TrimRight(text, "/"), ok
+}
+
+// exactAddress returns an absolute address as it is written. Plain http is for this machine only: a token or a person's page
+// does not travel in the clear.
+func (v value) exactAddress(want string) (string, bool) {
 	text, ok := v.text(want)
 	if !ok {
 		return "", false
@@ -122,7 +127,7 @@ func (v value) webAddress() (string, bool) {
 	case parsed.Scheme != "http" && parsed.Scheme != "https":
 		v.fail(errcode.InvalidAddress, "%s must begin with https://", v.name())
 	default:
-		return strings.TrimRight(text, "/"), true
+		return text, true
 	}
 	return "", false
 }

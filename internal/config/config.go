@@ -32,9 +32,11 @@ type Config struct {
 	OptOutKeywords map[string][]string
 	// ApproveAbove is how many people a run may write to before a second person has to approve it; nil is any number.
 	ApproveAbove *int
-	TestPhones   []phone.Number
-	DryRun       bool
-	Campaigns    []scheduler.Campaign
+	// Notify is where operators are told; its URL is "" when nobody is.
+	Notify     Notify
+	TestPhones []phone.Number
+	DryRun     bool
+	Campaigns  []scheduler.Campaign
 	// Warnings are what is allowed and probably not meant.
 	Warnings []Problem
 }
@@ -60,6 +62,12 @@ type Graph struct {
 	// AppSecrets sign webhooks; there are several while they rotate.
 	AppSecrets  []Secret
 	VerifyToken Secret
+}
+
+// Notify is who is told what operators should know.
+type Notify struct {
+	URL string // as written, with or without a slash at its end
+	Key Secret // the bytes that posts are signed with
 }
 
 // Number is one sending number.

@@ -36,8 +36,10 @@ func Effective(path string, env func(name string) (string, bool)) ([]Setting, er
 		return nil, err
 	}
 	s := survey{l: l, cfg: cfg}
-	for _, secret := range append([]Secret{cfg.Graph.AccessToken, cfg.Graph.VerifyToken}, cfg.Graph.AppSecrets...) {
-		s.secrets = append(s.secrets, secret.Reveal())
+	for _, secret := range append([]Secret{cfg.Graph.AccessToken, cfg.Graph.VerifyToken, l.notifySecret}, cfg.Graph.AppSecrets...) {
+		if text := secret.Reveal(); text != "" {
+			s.secrets = append(s.secrets, text)
+		}
 	}
 	s.section("", rootKeys, l.root)
 	return s.settings, nil

@@ -90,6 +90,7 @@ campaigns:
 		"policy.universal_holdout = <nil> (default)",
 		"opt_out.keywords = <nil> (default)",
 		"approvals = <nil> (default)",
+		"notify = <nil> (default)",
 		"test_phones = <nil> (default)",
 		"dry_run = false (default)",
 		"include[0] = campaigns/*.yaml (config.yaml:14)",
@@ -154,8 +155,8 @@ func TestEffectiveShowsEveryKey(t *testing.T) {
 	}
 	named := strings.NewReplacer("categories.*", "categories.offers", "countries.*.allow", "countries.marketing.deny", "countries.*", "countries.marketing", "buttons.*", "buttons.0")
 	for _, key := range config.BuiltKeys() {
-		if strings.Contains(key, ".header.") && !strings.HasSuffix(key, ".image.link") || strings.HasSuffix(key, ".payload") || strings.HasSuffix(key, "caps[].kind") || strings.HasSuffix(key, ".at") || strings.HasSuffix(key, "buttons.*.text") || strings.HasSuffix(key, "buttons.*.default") {
-			continue // of these alternatives the example has one
+		if strings.Contains(key, ".header.") && !strings.HasSuffix(key, ".image.link") || strings.HasSuffix(key, ".payload") || strings.HasSuffix(key, "caps[].kind") || strings.HasSuffix(key, ".at") || strings.HasSuffix(key, "buttons.*.text") || strings.HasSuffix(key, "buttons.*.default") || strings.HasPrefix(key, "notify.") {
+			continue // of these alternatives the example has one, and notify in a comment: it would want a secret of its own
 		}
 		if !paths[named.Replace(key)] {
 			t.Errorf("%s is not shown", key)
@@ -192,5 +193,28 @@ func TestEffectiveRefusesWhatLoadRefuses(t *testing.T) {
 	}
 	if _, err := config.Effective(filepath.Join(t.TempDir(), "none.yaml"), secrets); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a missing file: %v", err)
+	}
+}
+
+func TestEffectiveMasksTheSecretOfNotify(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	write(t, path, strings.Replace(head, "Libreria Aurora", "\"${NOTIFY_SECRET}\"", 1)+"notify: {url: https://ops.aurora.example/hook/, secret: \"${NOTIFY_SECRET}\"}\n")
+	settings, err := config.Effective(path, secrets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{
+		"notify.url": "https://ops.aurora.example/hook/", "notify.secret": "<secret>", "business.name": "<secret>",
+	}
+	for _, s := range settings {
+		if value, listed := want[s.Path]; listed {
+			delete(want, s.Path)
+			if s.Value != value {
+				t.Errorf("%s is shown as %v, want %s", s.Path, s.Value, value)
+			}
+		}
+	}
+	if len(want) > 0 || strings.Contains(fmt.Sprint(settings), "that-is-long") {
+		t.Errorf("not shown: %v", want)
 	}
 }

@@ -77,13 +77,17 @@ func keyCases() map[string]keyCase {
 		"dry_run":     {plain, section("dry_run: true\n"), func(c *config.Config) any { return c.DryRun }, true},
 		"policy.recipient_timezone": {section("policy: {recipient_timezone: strict}\n"), section("policy: {recipient_timezone: loose}\n"),
 			func(c *config.Config) any { return c.Rules.LooseZones }, true},
-		"approvals":        {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
-		"approvals.above":  {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
+		"approvals":       {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
+		"approvals.above": {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
+		"notify.url": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"), section("notify: {url: http://127.0.0.1:9/hook/, secret: \"${NOTIFY_SECRET}\"}\n"),
+			func(c *config.Config) any { return c.Notify.URL }, "http://127.0.0.1:9/hook/"},
+		"notify.secret": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${WHATSAPP_APP_SECRET}\"}\n"), section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"),
+			func(c *config.Config) any { return c.Notify.Key.Reveal() }, "value-of-NOTIFY_SECRET-that-is-long"},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.
 	for name, through := range map[string]string{"business": "business.name", "listen": "listen.webhook", "graph": "graph.version", "numbers": "numbers[].id",
-		"categories": "categories.*.kind", "policy": "policy.recipient_timezone", "opt_out": "opt_out.keywords"} {
+		"categories": "categories.*.kind", "policy": "policy.recipient_timezone", "opt_out": "opt_out.keywords", "notify": "notify.url"} {
 		cases[name] = cases[through]
 	}
 	addPolicyCases(cases)

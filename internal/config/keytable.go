@@ -28,7 +28,7 @@ var (
 		{name: "business", says: "Who sends the messages.", required: true, form: mapping(&businessKeys)},
 		{name: "database", says: "Where everything is kept: sqlite:PATH, or postgres://user@host:5432/name?sslmode=verify-full.",
 			form: databaseForm(), fallback: defaultDatabase},
-		{name: "state_dir", says: "The folder of the instance file, outside the database.", form: textForm(), fallback: defaultStateDir},
+		{name: "state_dir", says: "The folder of the instance file and the suppression journal, outside the database.", form: textForm(), fallback: defaultStateDir},
 		{name: "public_url", says: "Where /webhook and /p/ are reached from outside, behind TLS.", form: webAddressForm()},
 		{name: "listen", says: "The addresses that the service listens on.", form: mapping(&listenKeys)},
 		{name: "graph", says: "As whom WhatsApp's Cloud API is called.", required: true, form: mapping(&graphKeys)},
@@ -42,7 +42,7 @@ var (
 		{name: "policy", says: "The rules that hold for every campaign.", form: mapping(&policyKeys)},
 		{name: "opt_out", says: "What counts as an opt-out, beyond the built-in lists.", form: mapping(&optOutKeys)},
 		{name: "approvals", says: "When a run waits until a second person approves it.", form: mapping(&approvalKeys)},
-		{name: "notify", later: "nothing is called when a run ends or stops"},
+		{name: "notify", says: "Who is told when a run pauses or waits, a slot is missed, or Meta refuses to go on.", form: mapping(&notifyKeys)},
 		{name: "rates", later: "costs are not reckoned"},
 		{name: "retention", later: "nothing is deleted by age"},
 		{name: "test_phones", says: "The numbers, in quotes, that `permesso run CAMPAIGN --test` writes to, and no others.", form: listOf(phoneForm()).distinct()},
@@ -113,6 +113,10 @@ var (
 	}}
 	approvalKeys = section{path: "approvals", says: "When a run waits until a second person approves it.", keys: []key{
 		{name: "above", says: "A run to more people than this waits for `permesso runs approve`; 0 is every run.", required: true, form: wholeForm(0)},
+	}}
+	notifyKeys = section{path: "notify", says: "Where operators are told, by signed webhooks (Standard Webhooks).", keys: []key{
+		{name: "url", says: "The address that is posted to; http:// only on this machine.", required: true, form: webAddressForm()},
+		{name: "secret", says: "What the posts are signed with, as ${NOTIFY_SECRET}: whsec_ and base64, or any text of its own.", required: true, form: secretForm("NOTIFY_SECRET")},
 	}}
 	includedKeys = section{path: "an included file", says: "A file of campaigns that config.yaml includes.", keys: []key{
 		{name: "campaigns", says: "The campaigns of this file.", form: listOf(mapping(&campaignKeys)).distinct()},

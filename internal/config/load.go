@@ -91,6 +91,8 @@ type loader struct {
 	// campaignCaps are the caps that name a campaign: campaigns are read last.
 	campaignCaps []value
 	quietHours   *policy.QuietHours
+	// notifySecret is notify.secret as it is written where it stands, for hiding it; the configuration has what it decodes to.
+	notifySecret Secret
 
 	// What Effective goes through again: the whole, every campaign wherever it stands, and the included files.
 	root            value
@@ -162,6 +164,7 @@ func (l *loader) read(data []byte) {
 	l.readPolicy(o)
 	l.readOptOut(o)
 	l.readApprovals(o)
+	l.readNotify(o)
 	l.readTestPhones(o)
 	if v, found := o.get("dry_run"); found {
 		cfg.DryRun, _ = v.boolean()

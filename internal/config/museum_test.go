@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"errors"
 	"flag"
@@ -26,6 +27,12 @@ func secrets(name string) (string, bool) {
 	switch name {
 	case "WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "DATABASE_PASSWORD":
 		return "value-of-" + name, true
+	case "NOTIFY_SECRET":
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte("value-of-NOTIFY_SECRET-that-is-long")), true
+	case "SHORT_SECRET":
+		return "value-of-SHORT", true
+	case "BROKEN_SECRET":
+		return "whsec_value-of-BROKEN_SECRET!", true
 	case "EMPTY":
 		return "", true
 	}

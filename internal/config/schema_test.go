@@ -337,6 +337,7 @@ policy:
   universal_holdout: ${SHARE}
 opt_out: {keywords: {it: ["${WORDS}"]}}
 approvals: {above: "${ONE}"}
+notify: {url: "${URL}", secret: "${TEXT}"}
 test_phones: ["${PHONE}"]
 dry_run: ${TRUE}
 campaigns:
@@ -443,7 +444,7 @@ func allFallbacks(t *testing.T) string {
 // without is a right file that lacks a key.
 func without(t *testing.T, key string) string {
 	t.Helper()
-	base := head + "policy: {caps: [{max: 1, per: 24h}], quiet_hours: {from: \"20:00\", to: \"09:00\"}}\napprovals: {above: 1}\n" + tail + "    window: {from: \"18:00\", to: \"20:00\"}\n"
+	base := head + "policy: {caps: [{max: 1, per: 24h}], quiet_hours: {from: \"20:00\", to: \"09:00\"}}\napprovals: {above: 1}\nnotify: {url: https://a.example, secret: \"${NOTIFY_SECRET}\"}\n" + tail + "    window: {from: \"18:00\", to: \"20:00\"}\n"
 	text, ok := mistaken(t, rand.New(rand.NewPCG(1, 1)), base, fault{"missing", "^" + strings.ReplaceAll(regexp.QuoteMeta(key), `\*`, "[^.]+") + "$", []string{remove}})
 	if !ok {
 		t.Fatalf("the file has no %s to take away", key)

@@ -118,6 +118,9 @@ func (h *house) neighbour() *house {
 	n := *h
 	n.dir, n.webhook, n.console, n.metrics = h.t.TempDir(), freeAddress(h.t), freeAddress(h.t), freeAddress(h.t)
 	n.configure()
+	// Each folder that sends must be known to the database.
+	n.must("resume", "--join")
+	h.must("resume", "--join")
 	return &n
 }
 

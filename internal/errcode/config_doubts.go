@@ -10,6 +10,7 @@ const (
 	OffsetOfAnotherSeason Code = "offset_of_another_season"
 	CronEitherDay         Code = "cron_either_day"
 	NoStopButton          Code = "no_stop_button"
+	ShortSecret           Code = "short_secret"
 )
 
 // configurationDoubts is what `check` warns of: allowed, and probably not meant. The program does not end with it.
@@ -62,6 +63,11 @@ right:  at: 2026-07-01T18:00:00+02:00`,
 			Code: NoStopButton, Title: "A marketing campaign without a stop button",
 			Means: "People who cannot say stop easily block the number or report it, which costs more than one reader.",
 			Do:    "Give the template a quick reply and bind it: `buttons: {0: {payload: opt_out}}`.",
+		},
+		{
+			Code: ShortSecret, Title: "A signing secret that is short",
+			Means: "Whoever guesses the secret of `notify` can forge notices. Standard Webhooks asks for at least 24 random bytes.",
+			Do:    "Make a new one with `openssl rand -base64 32`, and give it to the receiver too.",
 		},
 	})
 }

@@ -4,6 +4,7 @@ package errcode
 const (
 	SecretInTheClear   Code = "secret_in_the_clear"
 	UnsetVariable      Code = "unset_variable"
+	InvalidSecret      Code = "invalid_secret"
 	InvalidReference   Code = "invalid_reference"
 	InvalidDatabase    Code = "invalid_database"
 	DatabaseEncryption Code = "database_encryption"
@@ -31,6 +32,11 @@ right:  access_token: ${WHATSAPP_ACCESS_TOKEN}`,
 			Code: UnsetVariable, Title: "An environment variable that is not set",
 			Means: "`${NAME}` takes its value from the environment, and there is none of that name, or it is empty.",
 			Do:    "Set the variable where permesso is started, or take the value from a file with `${file:PATH}`.",
+		},
+		{
+			Code: InvalidSecret, Title: "A signing secret that cannot be read",
+			Means: "A secret that begins with `whsec_` goes on in base64, and this one does not: a part of it was lost on the way.",
+			Do:    "Copy the whole secret again, or take any other text of at least 24 bytes, without `whsec_`.",
 		},
 		{
 			Code: InvalidReference, Title: "A reference that cannot be read",

@@ -9,12 +9,17 @@ const (
 	Halted              Code = "halted"
 	DryRun              Code = "dry_run"
 	SecondServe         Code = "second_serve"
+	Quarantined         Code = "quarantined"
+	NotJoined           Code = "not_joined"
+	JournalDamaged      Code = "journal_damaged"
 	LockUnusable        Code = "lock_unusable"
 	AddressInUse        Code = "address_in_use"
 	AddressUnusable     Code = "address_unusable"
 	StateDirUnusable    Code = "state_dir_unusable"
 	ServiceFailed       Code = "service_failed"
 	NoTestPhones        Code = "no_test_phones"
+	NotifyMissing       Code = "notify_missing"
+	NotifyFailed        Code = "notify_failed"
 	NoSuchRun           Code = "no_such_run"
 	WrongRunState       Code = "wrong_run_state"
 	NumberNotConfigured Code = "number_not_configured"
@@ -27,11 +32,14 @@ const (
 	SamePerson          Code = "same_person"
 	NobodyNamed         Code = "nobody_named"
 	NotApproved         Code = "not_approved"
+	NotConfirmed        Code = "not_confirmed"
 	RunWaits            Code = "run_waits"
 	NothingToLift       Code = "nothing_to_lift"
 	PersonsOwnStop      Code = "persons_own_stop"
 	NoReasonGiven       Code = "no_reason_given"
 	Undated             Code = "undated"
+	TooManyToResend     Code = "too_many_to_resend"
+	ResendUnconfirmed   Code = "resend_unconfirmed"
 )
 
 func running() []Entry {
@@ -45,6 +53,16 @@ func running() []Entry {
 			Code: SecondServe, Title: "Another serve has this SQLite file",
 			Means: "One SQLite file takes one `permesso serve`. The other verbs work beside it.",
 			Do:    "Let the other one work, or stop it; for several processes use PostgreSQL.",
+		},
+		{
+			Code: Quarantined, Title: "The database is in quarantine",
+			Means: "It is, or may be, not the database that this installation last worked with: a restored backup, a clone, one that was moved, or this `state_dir` is new to it. It would send again what was sent since, and does not know the stops that came since. Webhooks are received and stops hold; nothing is sent.",
+			Do:    "Find out which it is. For an older copy, `permesso resume --after-restore`; when nothing was lost, `permesso resume --join`. docs/RESTORE.md leads through it.",
+		},
+		{
+			Code: NotJoined, Title: "The database is an older copy and cannot be joined",
+			Means: "`state_dir` remembers, or WhatsApp reports, more than the database knows. To go on as if nothing was lost would send messages a second time.",
+			Do:    "`permesso resume --after-restore`; docs/RESTORE.md says what it does.",
 		},
 		{
 			Code: RunDrifted, Title: "The run is no longer what was to be approved",
@@ -99,6 +117,21 @@ func running() []Entry {
 			Do:    "Ask again with `permesso runs approve RUN`, or end the run with `permesso runs cancel RUN`.",
 		},
 		{
+			Code: NotConfirmed, Title: "It was not confirmed",
+			Means: "The question was answered with something other than yes. Nothing was changed.",
+			Do:    "Ask again with `permesso resume --after-restore`, or answer beforehand with `--yes`.",
+		},
+		{
+			Code: TooManyToResend, Exit: 5, Title: "Too many unproven messages for one person",
+			Means: "More people than `approvals.above` would get their message again, and a second person cannot approve that yet.",
+			Do:    "Look first at why so many answers were lost. A new run of the campaign can be approved: `permesso run CAMPAIGN`.",
+		},
+		{
+			Code: ResendUnconfirmed, Exit: 2, Title: "Nobody said yes to sending again",
+			Means: "An unproven message may have arrived all the same, and who got it would get it twice.",
+			Do:    "Repeat the command with `--yes` if that is worth it; or leave them: who is written to next hears of it anyway.",
+		},
+		{
 			Code: RunWaits, Title: "What is left of the run waits for a time",
 			Means: "Everybody who is left waits for more than two minutes: for the campaign's window, the end of quiet hours or room in a cap. The foreground does not stay for that.",
 			Do:    "Let `permesso serve` run: it sends the rest at the time that was named.",
@@ -115,8 +148,18 @@ func running() []Entry {
 			Means: "`run --test` sends to `test_phones` alone, and the configuration has none.",
 			Do:    "Add your own number: `test_phones: [\"+393471234567\"]`.",
 		},
+		{
+			Code: NotifyMissing, Title: "Nobody is told",
+			Means: "`notify test` posts to `notify.url`, and the configuration has no `notify`.",
+			Do:    "Write `notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}`; docs/NOTIFY.md says what is posted.",
+		},
 	})
 	failed := in(AreaRunning, 1, []Entry{
+		{
+			Code: NotifyFailed, Title: "The receiver did not take the test",
+			Means: "`notify.url` did not answer, or with something else than 2xx. Notices wait in the database until it does, for three days.",
+			Do:    "Look at the receiver's log for the answer that was named; 401 and 403 mostly mean another secret. Then `permesso notify test` again.",
+		},
 		{
 			Code: AddressInUse, Title: "Another program listens on the address",
 			Means: "An address can have one listener. Often it is another `permesso serve`.",
@@ -131,6 +174,11 @@ func running() []Entry {
 			Code: StateDirUnusable, Title: "The state folder cannot be used",
 			Means: "`state_dir` holds what must survive outside the database, and cannot be read or written.",
 			Do:    "Check the owner and permissions of the folder, or correct `state_dir` in config.yaml.",
+		},
+		{
+			Code: JournalDamaged, Title: "The suppression journal is damaged",
+			Means: "A line in the middle of `state_dir`/suppressions.journal cannot be read, and whole lines follow it. Nothing is cut off or skipped, since a stop may stand there; nothing is sent.",
+			Do:    "Put the file back from a copy. If the database itself was never restored, move the file away instead: the next start writes a new one from the database.",
 		},
 		{
 			Code: LockUnusable, Title: "The lock beside the SQLite file cannot be taken",

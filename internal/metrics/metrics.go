@@ -25,6 +25,11 @@ type Metrics struct {
 	hookTime prometheus.Histogram
 	config   prometheus.Gauge
 	breakers *prometheus.GaugeVec
+
+	noticesPending prometheus.Gauge
+	noticesFailed  prometheus.Counter
+
+	quarantined, journal, orphans prometheus.Gauge
 }
 
 // New makes a registry of its own; nothing is global.
@@ -47,7 +52,13 @@ func New() *Metrics {
 	m.breakers = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "permesso_breaker_open",
 		Help: "Breakers that hold sending back now, by kind; 0 is as it should be."}, []string{"kind"})
 	m.Breakers(nil)
-	m.registry.MustRegister(m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config, m.breakers,
+	m.noticesPending = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_notices_pending", Help: "Notices that wait to be delivered to notify.url."})
+	m.noticesFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "permesso_notices_failed_total", Help: "Notices that this process gave up: nobody was told."})
+	m.quarantined = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_quarantined", Help: "1 while nothing is sent because the database may be an older copy, or another; else 0."})
+	m.journal = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_journal_written", Help: "1 when the suppression journal has every stop that this process knows; 0 while it cannot be written."})
+	m.journal.Set(1)
+	m.orphans = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_orphan_messages", Help: "Messages of this installation that WhatsApp reported and that the database does not know."})
+	m.registry.MustRegister(m.breakers, m.noticesPending, m.noticesFailed, m.quarantined, m.journal, m.orphans, m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -83,12 +94,20 @@ func (m *Metrics) Attempted(numberID string, result sender.Result, took time.Dur
 	m.wireTime.WithLabelValues(numberID).Observe(took.Seconds())
 }
 
-// ConfigValid says whether the configuration in force is that of the files.
-func (m *Metrics) ConfigValid(valid bool) {
-	if valid {
-		m.config.Set(1)
+// Quarantined says whether this process sends nothing for the sake of the database.
+func (m *Metrics) Quarantined(quarantined bool) { set(m.quarantined, quarantined) }
+
+// JournalKept says whether the suppression journal could be written.
+func (m *Metrics) JournalKept(kept bool) { set(m.journal, kept) }
+
+// Orphans says how many messages were reported that nobody here sent.
+func (m *Metrics) Orphans(n int) { m.orphans.Set(float64(n)) }
+
+func set(gauge prometheus.Gauge, yes bool) {
+	if yes {
+		gauge.Set(1)
 	} else {
-		m.config.Set(0)
+		gauge.Set(0)
 	}
 }
 
@@ -99,8 +118,17 @@ func (m *Metrics) Breakers(open map[sender.BreakerKind]int) {
 	}
 }
 
+// ConfigValid says whether the configuration in force is that of the files.
+func (m *Metrics) ConfigValid(valid bool) { set(m.config, valid) }
+
 // Webhook counts one answer to a webhook.
 func (m *Metrics) Webhook(status int, took time.Duration) {
 	m.webhooks.WithLabelValues(strconv.Itoa(status)).Inc()
 	m.hookTime.Observe(took.Seconds())
 }
+
+// NoticesPending says how many notices wait to be delivered.
+func (m *Metrics) NoticesPending(n int) { m.noticesPending.Set(float64(n)) }
+
+// NoticeFailed counts a notice that is given up.
+func (m *Metrics) NoticeFailed() { m.noticesFailed.Inc() }

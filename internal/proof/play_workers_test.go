@@ -56,7 +56,7 @@ func playCap(t *testing.T, target string, seed uint64, soak length) {
 
 // playFreeze stops a sender for longer than its lease lasts, and lets it go on when another has taken over (F13).
 func playFreeze(t *testing.T, target string, seed uint64, soak length) {
-	r := newRig(t, "freeze", target, seed, settings{people: soak.of(1100, 6000), perSecond: 100, houses: 2})
+	r := newRig(t, "freeze", target, seed, settings{people: soak.of(700, 6000), perSecond: 100, houses: 2})
 	r.player.Hold()
 	workers := [2]*process{}
 	for i := range workers {

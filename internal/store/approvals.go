@@ -45,7 +45,14 @@ func (s *Store) Await(ctx context.Context, runID string, kind policy.Kind, plan 
 		if err != nil || !waits {
 			return err
 		}
-		return s.auditNow(ctx, tx, report.Audit{Actor: program, Action: "run.waiting", Subject: runID, Details: why + "; plan " + ask.Hash})
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := audit(ctx, tx, now, report.Audit{Actor: program, Action: "run.waiting", Subject: runID, Details: why + "; plan " + ask.Hash}); err != nil {
+			return err
+		}
+		return runNotice(ctx, tx, now, report.NoticeRunWaiting, runID, "waits for approval", why, "")
 	})
 	if err != nil {
 		return fmt.Errorf("having run %s wait: %w", runID, err)
@@ -115,7 +122,10 @@ func (s *Store) Miss(ctx context.Context, runID, why string) error {
 			runID, string(policy.NotAfter), now); err != nil {
 			return err
 		}
-		return audit(ctx, tx, now, report.Audit{Actor: program, Action: "run.missed", Subject: runID, Details: why})
+		if err := audit(ctx, tx, now, report.Audit{Actor: program, Action: "run.missed", Subject: runID, Details: why}); err != nil {
+			return err
+		}
+		return runNotice(ctx, tx, now, report.NoticeRunMissed, runID, "is missed", why, "")
 	})
 	if err != nil {
 		return fmt.Errorf("ending run %s: %w", runID, err)

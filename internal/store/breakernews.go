@@ -125,7 +125,7 @@ func (s *Store) Silent(ctx context.Context, since time.Time) (bool, error) {
 	if last := whenever(healed); last.After(since) {
 		since = last
 	}
-	from, to := sender.FirstAttempt(since), sender.FirstAttempt(now.time().Add(-silentFor))
+	from, to := sender.MadeBefore(since), sender.MadeBefore(now.time().Add(-silentFor))
 	var states []sender.State
 	if err := s.read.SelectContext(ctx, &states, silence, from[:], to[:]); err != nil {
 		return false, fmt.Errorf("looking for messages without a status: %w", err)

@@ -127,6 +127,9 @@ func (s *Store) noteOpened(ctx context.Context, tx *sqlx.Tx, now instant, b send
 			return fmt.Errorf("marking a template: %w", err)
 		}
 	}
+	if err := breakerNotice(ctx, tx, now, string(b.Kind), b.Subject, true, b.Why); err != nil {
+		return err
+	}
 	return audit(ctx, tx, now, report.Audit{Actor: program, Action: "breaker.open", Subject: b.Key(), Details: b.Why})
 }
 
@@ -207,6 +210,9 @@ func (s *Store) closeBreaker(ctx context.Context, tx *sqlx.Tx, now instant, b se
 		return err
 	}
 	if err := audit(ctx, tx, now, report.Audit{Actor: program, Action: "breaker.close", Subject: b.Key(), Details: how}); err != nil {
+		return err
+	}
+	if err := breakerNotice(ctx, tx, now, string(b.Kind), b.Subject, false, how); err != nil {
 		return err
 	}
 	open, err := openBreakers(ctx, tx)

@@ -20,7 +20,7 @@ func TestSilenceIsFoundByIndex(t *testing.T) {
 		began := time.Now().Add(-24 * time.Hour)
 		tx := db.MustBegin()
 		for i := range many {
-			id := sender.FirstAttempt(began.Add(time.Duration(i) * time.Second))
+			id := sender.MadeBefore(began.Add(time.Duration(i) * time.Second))
 			state := "accepted"
 			if i == many-1000 {
 				state = "delivered"
@@ -37,7 +37,7 @@ func TestSilenceIsFoundByIndex(t *testing.T) {
 		} else {
 			db.MustExec("ANALYZE deliveries")
 		}
-		from, to := sender.FirstAttempt(time.Time{}), sender.FirstAttempt(time.Now())
+		from, to := sender.MadeBefore(time.Time{}), sender.MadeBefore(time.Now())
 		rows, err := db.Queryx(explain+store.Silence, from[:], to[:])
 		if err != nil {
 			t.Fatal(err)

@@ -29,6 +29,8 @@ type dialect struct {
 	lock string
 	// clock reads the database's clock in microseconds; "" when it is this machine's.
 	clock string
+	// place tells in which cluster, timeline and database the data is; "" where nothing tells.
+	place string
 	// analyze makes a table's statistics anew; "" when its planner needs none.
 	analyze string
 	// audience is what differs in the conditions of an audience.
@@ -66,7 +68,9 @@ var postgresDialect = dialect{
 	// An upsert fed in key order locks in key order, on every engine that speaks this protocol; FOR UPDATE over many rows does not.
 	lock: `INSERT INTO persons (person_id, touched) SELECT x.person_id, $2 FROM {batch} ORDER BY x.person_id
 		ON CONFLICT (person_id) DO UPDATE SET touched = excluded.touched RETURNING ` + personFacts,
-	clock:     "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+	clock: "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)",
+	place: `SELECT c.system_identifier::text || '/' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8) || '/' || d.oid::text
+		FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()`,
 	analyze:   "ANALYZE ",
 	audience:  postgresAudience,
 	load:      loader{fresh: copyNew, absent: insertBatches},

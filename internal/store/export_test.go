@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/lib/pq"
+
+	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 )
@@ -13,6 +16,13 @@ import (
 func MembersQuery(s *Store, reach scheduler.Reach, now time.Time, after, last policy.PersonID) (string, []any) {
 	query, args, _ := s.dialect.membersQuery(reach, now, after, last)
 	return query, args
+}
+
+// Dialer connects to PostgreSQL as a store does, and waits that long for an answer; 0 is any time.
+func Dialer(answer time.Duration) pq.Dialer {
+	d := newPGDialer(time.Minute)
+	d.answer = answer
+	return d
 }
 
 // ExplainGateSends asks how the gate would read what people were sent since a time, on the connection that it reads by.
@@ -38,3 +48,6 @@ func ExplainGateSends(ctx context.Context, s *Store, people []policy.PersonID, s
 
 // Silence is the statement by which Silent looks for messages without a status.
 const Silence = silence
+
+// HashOf is the key of a phone number's stops, also of one that nobody has.
+func HashOf(s *Store, number phone.Number) [16]byte { return key16(s.phoneIdentifier(number).hash) }

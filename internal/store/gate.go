@@ -69,13 +69,14 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 	if err != nil {
 		return nil, fmt.Errorf("gate of run %s: %w", run.ID, err)
 	}
+	s.deeds.Add(1)
 	return answers, nil
 }
 
 // gateFacts is what one gate transaction read.
 type gateFacts struct {
 	now      instant
-	open     bool // the run is planning or running, and nothing is halted
+	open     bool // the run is planning or running, nothing is halted, and this is the database that the process knows
 	status   map[string]templateFact
 	people   map[policy.PersonID]*policy.Person
 	standing map[policy.PersonID]standing
@@ -156,14 +157,17 @@ func (r personRow) tell(person *policy.Person) {
 
 func (s *Store) readRun(ctx context.Context, tx *sqlx.Tx, run sender.Run, f *gateFacts) error {
 	var rows []struct {
-		State   scheduler.RunState `db:"state"`
-		Kind    policy.Kind        `db:"kind"`
-		Halted  sql.NullInt64      `db:"halted_at"`
-		Breaker sender.BreakerKind `db:"breaker"`
-		Subject string             `db:"subject"`
+		State       scheduler.RunState `db:"state"`
+		Kind        policy.Kind        `db:"kind"`
+		Halted      sql.NullInt64      `db:"halted_at"`
+		Quarantined sql.NullInt64      `db:"quarantined_at"`
+		Seq         sql.NullInt64      `db:"seq"`
+		Breaker     sender.BreakerKind `db:"breaker"`
+		Subject     string             `db:"subject"`
 	}
-	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject
-		FROM runs r CROSS JOIN instance i LEFT JOIN breakers b ON b.closed_at IS NULL WHERE r.run_id = $1`, run.ID)
+	home := s.attached()
+	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, i.quarantined_at, h.seq, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject
+		FROM runs r CROSS JOIN instance i LEFT JOIN homes h ON h.home_id = $2 LEFT JOIN breakers b ON b.closed_at IS NULL WHERE r.run_id = $1`, run.ID, home.id)
 	if err != nil {
 		return fmt.Errorf("reading the run: %w", err)
 	}
@@ -171,7 +175,8 @@ func (s *Store) readRun(ctx context.Context, tx *sqlx.Tx, run sender.Run, f *gat
 	for _, row := range rows {
 		run.Kind = row.Kind
 		stopped := row.Breaker != "" && sender.Breaker{Kind: row.Breaker, Subject: row.Subject}.Stops(run)
-		f.open = f.open && !stopped && !row.Halted.Valid && (row.State == scheduler.Running || row.State == scheduler.Planning)
+		f.open = f.open && !stopped && !row.Halted.Valid && !row.Quarantined.Valid && home.stands(row.Seq) &&
+			(row.State == scheduler.Running || row.State == scheduler.Planning)
 	}
 	f.status, err = s.templateFacts(ctx, tx, run.Message.Template)
 	return err

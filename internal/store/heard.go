@@ -52,6 +52,7 @@ type change struct {
 	wamid                                   string
 	known                                   bool // its message id is on record
 	accepted, sent, delivered, read, failed instant
+	heard                                   instant // when its first status came, by our clock
 	err                                     *sender.Error
 	pricing                                 *sender.Pricing
 }
@@ -161,6 +162,9 @@ func (c *change) hear(h heard) {
 		// Only what was accepted is reported later; a refusal at once was not.
 		c.accepted = earliest(c.accepted, h.heardAt)
 	}
+	if h.status != nil {
+		c.heard = earliest(c.heard, h.heardAt)
+	}
 	switch h.state {
 	case sender.Sent:
 		c.sent = earliest(c.sent, h.at)
@@ -230,7 +234,7 @@ func (c *change) addStatus(b *batch) {
 		b.null().null().null()
 	}
 	if c.pricing == nil {
-		b.null().null().null()
+		b.null().null().null().when(c.heard)
 		return
 	}
 	switch billable := c.pricing.Billable; {
@@ -241,7 +245,7 @@ func (c *change) addStatus(b *batch) {
 	default:
 		b.num(0)
 	}
-	b.strOrNull(c.pricing.Category).strOrNull(c.pricing.Model)
+	b.strOrNull(c.pricing.Category).strOrNull(c.pricing.Model).when(c.heard)
 }
 
 // cooldown is how long Meta asks to leave a person alone after 131049 (Meta, "Per-user marketing template message limits", read 2026-09-11).
@@ -398,10 +402,28 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 	return nil
 }
 
+// How long what came early is looked at. Whoever records a message applies what waits for it; only two writes that passed each
+// other leave something behind, and they did so in the same moments.
+const (
+	earlyFresh = time.Hour
+	// earlyKept outlasts the 30 days for which Meta holds messages to people who are offline: what is older belongs to messages
+	// of others who use the number.
+	earlyKept = 40 * 24 * time.Hour
+)
+
 // ReplayEarly applies early stops and statuses whose message has become known since; the two writes may have passed each other.
+// It lets go of what is older than earlyKept.
 func (s *Store) ReplayEarly(ctx context.Context) error {
+	now, err := s.dialect.now(ctx, s.read)
+	if err != nil {
+		return fmt.Errorf("reading early statuses: %w", err)
+	}
+	if err := s.forgetEarly(ctx, now-instant(earlyKept.Microseconds())); err != nil {
+		return err
+	}
 	var wamids []string
-	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid LIMIT 500`); err != nil {
+	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid WHERE e2.received_at > $1 LIMIT 500`,
+		now-instant(earlyFresh.Microseconds())); err != nil {
 		return fmt.Errorf("reading early statuses: %w", err)
 	}
 	if len(wamids) == 0 {
@@ -418,4 +440,18 @@ func (s *Store) ReplayEarly(ctx context.Context) error {
 		}
 		return s.applyEarly(ctx, tx, now, &b)
 	})
+}
+
+func (s *Store) forgetEarly(ctx context.Context, before instant) error {
+	var old bool
+	if err := s.read.GetContext(ctx, &old, "SELECT EXISTS (SELECT 1 FROM early_statuses WHERE received_at < $1)", before); err != nil {
+		return fmt.Errorf("looking for early statuses that nothing came for: %w", err)
+	}
+	if !old {
+		return nil
+	}
+	if _, err := s.write.ExecContext(ctx, "DELETE FROM early_statuses WHERE received_at < $1", before); err != nil {
+		return fmt.Errorf("forgetting early statuses: %w", err)
+	}
+	return nil
 }

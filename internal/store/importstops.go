@@ -76,6 +76,9 @@ type importedKey struct {
 
 func (s *Store) importSuppressions(ctx context.Context, tx *sqlx.Tx, now instant, records []scheduler.SuppressionRecord) (scheduler.ImportCounts, error) {
 	var counts scheduler.ImportCounts
+	if _, err := s.nextChange(ctx, tx); err != nil {
+		return counts, err
+	}
 	numbers := make([]phone.Number, len(records))
 	for i, r := range records {
 		numbers[i] = r.Phone
@@ -159,7 +162,11 @@ func (s *Store) importStopsOf(ctx context.Context, tx *sqlx.Tx, now instant, peo
 		}
 	}
 	if write.rows > 0 {
-		if _, err := s.queries.suppress.exec(ctx, tx, &write, now); err != nil {
+		change, err := s.nextChange(ctx, tx)
+		if err != nil {
+			return counts, err
+		}
+		if _, err := s.queries.suppress.exec(ctx, tx, &write, now, change); err != nil {
 			return counts, fmt.Errorf("writing suppressions: %w", err)
 		}
 	}

@@ -82,12 +82,21 @@ func (s *Store) applyStatuses(ctx context.Context, tx *sqlx.Tx, now instant, sta
 	if err != nil {
 		return nil, err
 	}
+	if err := s.noteOrphans(ctx, tx, now, strangers); err != nil {
+		return nil, err
+	}
 	return stopped, s.keepEarly(ctx, tx, now, strangers)
 }
 
 // applyActs does what people asked for and returns those who are now suppressed.
 func (s *Store) applyActs(ctx context.Context, tx *sqlx.Tx, now instant, acts []policy.Act) ([]policy.PersonID, error) {
 	people := make([][]policy.PersonID, len(acts))
+	if len(acts) == 0 {
+		return nil, nil
+	}
+	if _, err := s.nextChange(ctx, tx); err != nil {
+		return nil, err
+	}
 	var all []policy.PersonID
 	for i, act := range acts {
 		var err error
@@ -209,7 +218,11 @@ func (s *Store) suppressPersons(ctx context.Context, tx *sqlx.Tx, now instant, a
 	for _, n := range names {
 		b.row().bytes(n.hash).str(string(act.Scope)).str(string(act.Origin)).str(n.value).str(act.Text).str(act.MessageID).num(int64(at(act.At)))
 	}
-	if _, err := s.queries.suppress.exec(ctx, tx, &b, now); err != nil {
+	change, err := s.nextChange(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if _, err := s.queries.suppress.exec(ctx, tx, &b, now, change); err != nil {
 		return fmt.Errorf("writing a suppression: %w", err)
 	}
 	stops, err := s.applyLifts(ctx, tx, people)

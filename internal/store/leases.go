@@ -98,6 +98,9 @@ func (s *Store) Settle(ctx context.Context, numberID string, age time.Duration) 
 			if err != nil {
 				return err
 			}
+			if _, err := s.queries.addUnsettled.exec(ctx, tx, &b); err != nil {
+				return err
+			}
 			done, err := s.queries.recordUnknown.exec(ctx, tx, &b, now)
 			if err != nil {
 				return err

@@ -60,6 +60,7 @@ func (s *Store) applyLifts(ctx context.Context, tx *sqlx.Tx, people []policy.Per
 	if err := s.queries.liftsOf.read(ctx, tx, &lifts, s.batchOf(people)); err != nil {
 		return nil, fmt.Errorf("reading what was taken back: %w", err)
 	}
+	change := int64(0)
 	for i, stop := range stops {
 		latest := stop.LiftedAt
 		for _, l := range lifts {
@@ -71,12 +72,25 @@ func (s *Store) applyLifts(ctx context.Context, tx *sqlx.Tx, people []policy.Per
 			continue
 		}
 		stops[i].LiftedAt = latest
-		if _, err := tx.ExecContext(ctx, "UPDATE suppressions SET lifted_at = $4 WHERE hash = $1 AND scope = $2 AND origin = $3",
-			stop.Hash, string(stop.Scope), string(stop.Origin), latest); err != nil {
-			return nil, fmt.Errorf("lifting a suppression: %w", err)
+		if change == 0 {
+			if change, err = s.nextChange(ctx, tx); err != nil {
+				return nil, err
+			}
+		}
+		if err := setLifted(ctx, tx, stops[i], change); err != nil {
+			return nil, err
 		}
 	}
 	return stops, nil
+}
+
+// setLifted writes when a stop was lifted.
+func setLifted(ctx context.Context, tx *sqlx.Tx, stop stopRow, change int64) error {
+	if _, err := tx.ExecContext(ctx, "UPDATE suppressions SET lifted_at = $4, change = $5 WHERE hash = $1 AND scope = $2 AND origin = $3",
+		stop.Hash, string(stop.Scope), string(stop.Origin), stop.LiftedAt, change); err != nil {
+		return fmt.Errorf("lifting a suppression: %w", err)
+	}
+	return nil
 }
 
 // heldBack are the persons for whom the act's stop holds: an old one, delivered again after they came back, closes nothing.

@@ -48,10 +48,11 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 		return err
 	}
 	var taken, refused []heard
-	back, unknown, wamids, messages, answers := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
+	back, past, unknown, wamids, messages, answers := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for _, o := range outcomes {
 		if returned, ok := sender.After(o.Result, counts[o.AttemptID]); ok && !returned.Ends {
 			addBack(&back, o, returned)
+			past.row().bytes(o.AttemptID[:])
 			continue
 		}
 		switch o.Result.Fate {
@@ -90,10 +91,16 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 		if _, err := s.queries.recordBack.exec(ctx, tx, &back, now); err != nil {
 			return fmt.Errorf("giving messages back: %w", err)
 		}
+		if _, err := s.queries.pastAttempts.exec(ctx, tx, &past, now); err != nil {
+			return fmt.Errorf("noting attempts that were given back: %w", err)
+		}
 	}
 	if unknown.rows > 0 {
 		if _, err := s.queries.recordUnknown.exec(ctx, tx, &unknown, now); err != nil {
 			return fmt.Errorf("marking unknown messages: %w", err)
+		}
+		if _, err := s.queries.addUnsettled.exec(ctx, tx, &unknown); err != nil {
+			return fmt.Errorf("noting unknown messages: %w", err)
 		}
 	}
 	return s.applyEarly(ctx, tx, now, &wamids)

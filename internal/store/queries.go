@@ -15,10 +15,11 @@ type queries struct {
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
 	gateAllow, gateRefuse, gateDefer                                                  statement
 	enqueue                                                                           statement
-	recordBack, recordUnknown                                                         statement
+	recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven              statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
 	suppress, addConsents, addWordings                                                statement
+	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
 	contactsOf                                                                        statement
@@ -71,7 +72,7 @@ func buildQueries(d dialect) queries {
 
 		// Nothing waits in a run that is over: of one that was cancelled the row is cancelled, of one that is done it stays unknown.
 		recordBack: with(`UPDATE deliveries SET state = CASE WHEN r.state = 'cancelled' THEN 'cancelled' ELSE 'queued' END,
-			reason = CASE WHEN r.state = 'cancelled' THEN 'run_cancelled' ELSE deliveries.reason END,
+			reason = CASE WHEN r.state = 'cancelled' THEN 'run_cancelled' ELSE NULLIF(deliveries.reason, 'unproven') END,
 			due_at = $2 + x.wait, changed_at = $2, sending_at = NULL,
 			attempts = deliveries.attempts - x.refund, error_code = x.code, error_title = x.title, error_details = x.details
 			FROM {batch} JOIN runs r ON r.run_id = x.run_id
@@ -82,6 +83,12 @@ func buildQueries(d dialect) queries {
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.attempt_id = x.attempt_id
 			AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), attempt),
+
+		addUnsettled: with(`INSERT INTO unsettled (attempt_id, run_id, person_id) SELECT x.attempt_id, x.run_id, x.person_id
+			FROM {batch} WHERE true ON CONFLICT (attempt_id) DO NOTHING`, textOf("run_id"), person, textOf("was"), attempt),
+		dropUnsettled: with(`DELETE FROM unsettled WHERE attempt_id IN <(SELECT x.attempt_id FROM {batch})>`, attempt),
+		markUnproven: with(`UPDATE deliveries SET reason = 'unproven', changed_at = $2 FROM {batch}
+			WHERE deliveries.attempt_id = x.attempt_id AND deliveries.state = 'unknown' AND deliveries.reason IS NULL`, attempt),
 
 		statusByAttempt: with(`SELECT d.run_id, d.person_id, d.state, d.wamid, d.attempt_id, d.attempts FROM {batch}
 			{each deliveries d: d.attempt_id = x.attempt_id}`, attempt),
@@ -97,11 +104,12 @@ func buildQueries(d dialect) queries {
 			read_at = COALESCE(deliveries.read_at, x.read_at), failed_at = COALESCE(deliveries.failed_at, x.failed_at),
 			error_code = COALESCE(x.code, deliveries.error_code), error_title = COALESCE(x.title, deliveries.error_title),
 			error_details = COALESCE(x.details, deliveries.error_details), billable = COALESCE(x.billable, deliveries.billable),
-			price_category = COALESCE(x.price_category, deliveries.price_category), price_model = COALESCE(x.price_model, deliveries.price_model)
+			price_category = COALESCE(x.price_category, deliveries.price_category), price_model = COALESCE(x.price_model, deliveries.price_model),
+			heard_at = COALESCE(deliveries.heard_at, x.heard_at)
 			FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("wamid"), integerOf("accepted_at"), integerOf("sent_at"), integerOf("delivered_at"),
 			integerOf("read_at"), integerOf("failed_at"), integerOf("code"), textOf("title"), textOf("details"), integerOf("billable"),
-			textOf("price_category"), textOf("price_model")),
+			textOf("price_category"), textOf("price_model"), integerOf("heard_at")),
 		// recordAnswers is applyStatus for Meta's yes to our own posts, most of what is written, with a third of its columns.
 		recordAnswers: with(`UPDATE deliveries SET state = x.state, changed_at = $2, accepted_at = $2, wamid = x.wamid FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was AND deliveries.attempt_id = x.attempt_id`,
@@ -112,11 +120,24 @@ func buildQueries(d dialect) queries {
 			SELECT x.wamid, x.state, x.at, x.status, $2 FROM {batch} WHERE true ON CONFLICT (wamid, state, at) DO NOTHING`,
 			textOf("wamid"), textOf("state"), integerOf("at"), textOf("status")),
 
-		suppress: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, recorded_at)
-			SELECT x.hash, x.scope, x.origin, x.value, x.reason, x.source, x.at, $2 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
-			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, source = excluded.source, reason = excluded.reason
+		suppress: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, recorded_at, change)
+			SELECT x.hash, x.scope, x.origin, x.value, x.reason, x.source, x.at, $2, $3 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
+			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, source = excluded.source, reason = excluded.reason, change = excluded.change
 			WHERE suppressions.at < excluded.at`,
 			hash, textOf("scope"), textOf("origin"), textOf("value"), textOf("reason"), textOf("source"), integerOf("at")),
+		stopsStanding: with(`SELECT s.change, s.hash, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}
+			{each suppressions s: s.hash = x.hash AND s.scope = x.scope AND s.origin = x.origin}`, hash, textOf("scope"), textOf("origin")),
+		// What is written is joined already with what stands there.
+		restoreStops: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, lifted_at, recorded_at, change)
+			SELECT x.hash, x.scope, x.origin, '', x.reason, x.source, x.at, x.lifted_at, $2, $3 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
+			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, lifted_at = excluded.lifted_at, source = excluded.source, reason = excluded.reason, change = excluded.change`,
+			hash, textOf("scope"), textOf("origin"), textOf("reason"), textOf("source"), integerOf("at"), integerOf("lifted_at")),
+		pastAttempts: with(`INSERT INTO past_attempts (attempt_id, ended_at) SELECT x.attempt_id, $2 FROM {batch} WHERE true ORDER BY x.attempt_id
+			ON CONFLICT (attempt_id) DO NOTHING`, attempt),
+		issued: with(`SELECT x.attempt_id FROM {batch} WHERE EXISTS (SELECT 1 FROM deliveries d WHERE d.attempt_id = x.attempt_id)
+			OR EXISTS (SELECT 1 FROM past_attempts p WHERE p.attempt_id = x.attempt_id)`, attempt),
+		addOrphans: with(`INSERT INTO orphans (attempt_id, wamid, state, received_at) SELECT x.attempt_id, x.wamid, x.state, $2 FROM {batch} WHERE true
+			ORDER BY x.attempt_id ON CONFLICT (attempt_id) DO NOTHING`, attempt, textOf("wamid"), textOf("state")),
 		addLifts: with(`INSERT INTO lifts (hash, kind, scope, at) SELECT x.hash, x.kind, x.scope, x.at FROM {batch} WHERE true ORDER BY x.hash
 			ON CONFLICT (hash, kind, scope) DO UPDATE SET at = excluded.at WHERE lifts.at < excluded.at`,
 			hash, textOf("kind"), textOf("scope"), integerOf("at")),

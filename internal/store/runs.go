@@ -13,6 +13,7 @@ import (
 	"github.com/jmoiron/sqlx"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -22,7 +23,7 @@ import (
 var ErrNoRun = errcode.With(errors.New("there is no such run: `permesso runs list` shows them"), errcode.NoSuchRun)
 
 const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
-	plan, planned_at, created_at, created_by, approval, started_at, finished_at, paused_by`
+	plan, planned_at, created_at, created_by, approval, resends, started_at, finished_at, paused_by`
 
 type runRow struct {
 	RunID      string             `db:"run_id"`
@@ -44,6 +45,7 @@ type runRow struct {
 	CreatedAt  instant            `db:"created_at"`
 	CreatedBy  string             `db:"created_by"`
 	Approval   string             `db:"approval"`
+	Resends    string             `db:"resends"`
 	StartedAt  sql.NullInt64      `db:"started_at"`
 	FinishedAt sql.NullInt64      `db:"finished_at"`
 	PausedBy   string             `db:"paused_by"`
@@ -54,6 +56,7 @@ func (r runRow) run() (scheduler.Run, error) {
 		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, PausedBy: r.PausedBy, NumberID: r.NumberID, Category: r.Category,
 		Kind: r.Kind, Priority: r.Priority, Test: r.Test == 1, Manual: r.Manual == 1, FireAt: r.FireAt.time(), ConfigHash: r.ConfigHash,
 		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt), CreatedBy: r.CreatedBy,
+		Resends: r.Resends,
 	}
 	if r.Config != "" {
 		if err := json.Unmarshal([]byte(r.Config), &run.Frozen); err != nil {
@@ -88,44 +91,66 @@ func newRunID(fireAt time.Time) string {
 // database's unique key, not any lease, is what makes a slot start once. The run's ID is made here; a manual run's
 // occurrence, empty on the way in, is derived from it.
 func (s *Store) CreateRun(ctx context.Context, run scheduler.Run) (_ scheduler.Run, created bool, err error) {
-	run.ID = newRunID(run.FireAt)
-	if run.Occurrence == "" {
-		run.Occurrence = scheduler.ManualOccurrence(run.ID)
-	}
-	config, err := json.Marshal(run.Frozen)
+	insert, err := runInsert(&run)
 	if err != nil {
-		return run, false, fmt.Errorf("freezing campaign %s: %w", run.CampaignID, err)
-	}
-	plan, err := json.Marshal(run.Plan)
-	if err != nil {
-		return run, false, fmt.Errorf("keeping the plan of campaign %s: %w", run.CampaignID, err)
-	}
-	approval, err := approvalText(run.Approval)
-	if err != nil {
-		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
+		return run, false, err
 	}
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
 			return err
 		}
-		run.CreatedAt = now.time()
-		var finished any
-		if run.State == scheduler.Missed {
-			finished, run.FinishedAt = now, now.time()
-		}
-		created, err = changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
-			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
-			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
-			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
-			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval))
+		created, err = insert(ctx, tx, now)
 		return err
 	})
 	if err != nil {
 		return run, false, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
 	}
+	s.deeds.Add(1)
 	return run, created, nil
+}
+
+// runInsert gives the run its id, and returns what writes its row and completes it.
+func runInsert(run *scheduler.Run) (func(context.Context, *sqlx.Tx, instant) (created bool, err error), error) {
+	run.ID = newRunID(run.FireAt)
+	if run.Occurrence == "" {
+		run.Occurrence = scheduler.ManualOccurrence(run.ID)
+	}
+	config, err := json.Marshal(run.Frozen)
+	if err != nil {
+		return nil, fmt.Errorf("freezing campaign %s: %w", run.CampaignID, err)
+	}
+	plan, err := json.Marshal(run.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("keeping the plan of campaign %s: %w", run.CampaignID, err)
+	}
+	approval, err := approvalText(run.Approval)
+	if err != nil {
+		return nil, fmt.Errorf("creating a run of campaign %s: %w", run.CampaignID, err)
+	}
+	return func(ctx context.Context, tx *sqlx.Tx, now instant) (bool, error) {
+		run.CreatedAt = now.time()
+		var finished any
+		if run.State == scheduler.Missed {
+			finished, run.FinishedAt = now, now.time()
+		}
+		created, err := changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
+			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval, resends)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
+			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
+			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval, run.Resends))
+		if err != nil || !created {
+			return false, err
+		}
+		switch run.State {
+		case scheduler.Missed:
+			err = runNotice(ctx, tx, now, report.NoticeRunMissed, run.ID, "is missed", run.Why, "")
+		case scheduler.Waiting:
+			err = runNotice(ctx, tx, now, report.NoticeRunWaiting, run.ID, "waits for approval", run.Why, "")
+		}
+		return true, err
+	}, nil
 }
 
 func flag(b bool) int {
@@ -214,6 +239,11 @@ func (e *StateError) ErrorCode() errcode.Code { return errcode.WrongRunState }
 // MoveRun moves a run to a state, with the reason why. From a state that does not lead there it returns ErrState.
 // Cancelling closes every delivery that still waits.
 func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, why string) error {
+	return s.MoveRunBy(ctx, id, to, why, "")
+}
+
+// MoveRunBy is MoveRun by somebody's hand, whom operators are told with it.
+func (s *Store) MoveRunBy(ctx context.Context, id string, to scheduler.RunState, why, by string) error {
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -224,7 +254,8 @@ func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, w
 				return err
 			}
 		}
-		return moveRun(ctx, tx, now, id, to, why)
+		_, err = moveRunBy(ctx, tx, now, id, to, why, by)
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("run %s: %w", id, err)
@@ -233,16 +264,22 @@ func (s *Store) MoveRun(ctx context.Context, id string, to scheduler.RunState, w
 }
 
 func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to scheduler.RunState, why string) error {
+	_, err := moveRunBy(ctx, tx, now, id, to, why, "")
+	return err
+}
+
+// moveRunBy reports whether the run moved: one that stands there already does not.
+func moveRunBy(ctx context.Context, tx *sqlx.Tx, now instant, id string, to scheduler.RunState, why, by string) (moved bool, err error) {
 	var row struct {
 		State   scheduler.RunState `db:"state"`
 		Planned sql.NullInt64      `db:"planned_at"`
 	}
-	err := tx.GetContext(ctx, &row, "SELECT state, planned_at FROM runs WHERE run_id = $1", id)
+	err = tx.GetContext(ctx, &row, "SELECT state, planned_at FROM runs WHERE run_id = $1", id)
 	if errors.Is(err, sql.ErrNoRows) {
-		return ErrNoRun
+		return false, ErrNoRun
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	if to == scheduler.Running && !row.Planned.Valid {
 		to = scheduler.Planning // it goes on where its planning stopped
@@ -250,29 +287,32 @@ func moveRun(ctx context.Context, tx *sqlx.Tx, now instant, id string, to schedu
 	if row.State == to {
 		// What a person pauses no breaker resumes.
 		_, err := tx.ExecContext(ctx, "UPDATE runs SET paused_by = '', why = $2 WHERE run_id = $1 AND state = 'paused' AND paused_by <> ''", id, why)
-		return err
+		return false, err
 	}
 	if !row.State.CanBecome(to) {
-		return &StateError{fmt.Sprintf("it is %s and cannot %s", row.State, goes(to))}
+		return false, &StateError{fmt.Sprintf("it is %s and cannot %s", row.State, goes(to))}
 	}
 	var finished any
 	if !to.Open() {
 		finished = now
 	}
-	moved, err := changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4, paused_by = '' WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
+	moved, err = changed(tx.ExecContext(ctx, "UPDATE runs SET state = $2, why = $3, finished_at = $4, paused_by = '' WHERE run_id = $1 AND state = $5", id, string(to), why, finished, string(row.State)))
 	if err != nil {
-		return err
+		return false, err
 	}
 	if !moved {
-		return &StateError{"it changed a moment ago: look again"}
+		return false, &StateError{"it changed a moment ago: look again"}
 	}
-	if to == scheduler.RunCancelled {
+	switch to {
+	case scheduler.RunCancelled:
 		if _, err := tx.ExecContext(ctx, "UPDATE deliveries SET state = 'cancelled', reason = 'run_cancelled', changed_at = $2 WHERE run_id = $1 AND state = 'queued'", id, now); err != nil {
-			return err
+			return true, err
 		}
-		return dropCampaignBreakers(ctx, tx, now)
+		err = dropCampaignBreakers(ctx, tx, now)
+	case scheduler.Paused:
+		err = runNotice(ctx, tx, now, report.NoticeRunPaused, id, "is paused", why, by)
 	}
-	return nil
+	return true, err
 }
 
 // goes names the way into a state, as an operator would.
@@ -286,7 +326,8 @@ func goes(to scheduler.RunState) string {
 	return "become " + string(to)
 }
 
-// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted.
+// Active returns the runs of a number that are planning or running, the highest priority first; none while everything is halted or in
+// quarantine.
 // Those that an open breaker stops pause.
 func (s *Store) Active(ctx context.Context, numberID string) ([]sender.Run, error) {
 	for {
@@ -311,7 +352,7 @@ func (s *Store) active(ctx context.Context, numberID string) ([]sender.Run, []se
 	}
 	err := s.read.SelectContext(ctx, &rows, "SELECT "+runColumns+`, (SELECT count(*) FROM breakers b WHERE b.closed_at IS NULL) AS breakers
 		FROM runs WHERE state IN ('planning', 'running') AND number_id = $1
-		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
+		AND NOT EXISTS (SELECT 1 FROM instance i WHERE i.halted_at IS NOT NULL OR i.quarantined_at IS NOT NULL) ORDER BY priority DESC, fire_at, run_id`, numberID)
 	if err != nil {
 		return nil, nil, fmt.Errorf("reading runs: %w", err)
 	}
@@ -378,7 +419,21 @@ func (s *Store) Finish(ctx context.Context, runID string) (done bool, nextDue ti
 // Halt stops everything, in every process, until Unhalt; it survives restarts. Halted again, the first time and the last
 // reason hold. It returns how many runs it holds.
 func (s *Store) Halt(ctx context.Context, why string) (int, error) {
-	if _, err := s.write.ExecContext(ctx, "UPDATE instance SET halted_at = COALESCE(halted_at, $1), halted_why = $2", at(time.Now()), why); err != nil {
+	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		halted, err := changed(tx.ExecContext(ctx, "UPDATE instance SET halted_at = $1, halted_why = $2 WHERE halted_at IS NULL", now, why))
+		if err == nil && !halted {
+			_, err = tx.ExecContext(ctx, "UPDATE instance SET halted_why = $1", why)
+		}
+		if err != nil || !halted {
+			return err
+		}
+		return notice(ctx, tx, now, report.NoticeHalted, report.NoticeData{Sentence: sentence("All sending is halted", why), Reason: why})
+	})
+	if err != nil {
 		return 0, fmt.Errorf("halting: %w", err)
 	}
 	open, err := s.OpenRuns(ctx, "")
@@ -386,8 +441,17 @@ func (s *Store) Halt(ctx context.Context, why string) (int, error) {
 }
 
 // Unhalt takes a halt back; it reports whether there was one.
-func (s *Store) Unhalt(ctx context.Context) (bool, error) {
-	was, err := changed(s.write.ExecContext(ctx, "UPDATE instance SET halted_at = NULL, halted_why = NULL WHERE halted_at IS NOT NULL"))
+func (s *Store) Unhalt(ctx context.Context) (was bool, err error) {
+	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if was, err = changed(tx.ExecContext(ctx, "UPDATE instance SET halted_at = NULL, halted_why = NULL WHERE halted_at IS NOT NULL")); err != nil || !was {
+			return err
+		}
+		return notice(ctx, tx, now, report.NoticeResumed, report.NoticeData{Sentence: "The halt is taken back: sending goes on."})
+	})
 	if err != nil {
 		return false, fmt.Errorf("resuming: %w", err)
 	}

@@ -48,6 +48,7 @@ func (s *Store) MoveMark(ctx context.Context, campaignID string, from, to schedu
 	if err != nil {
 		return false, fmt.Errorf("moving the mark of campaign %s: %w", campaignID, err)
 	}
+	s.deeds.Add(1)
 	return moved, nil
 }
 

@@ -10,11 +10,13 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	_ "github.com/lib/pq" // the postgres driver
+	"github.com/lib/pq"
 	"modernc.org/sqlite"
 
 	"github.com/permesso/permesso/internal/errcode"
@@ -33,6 +35,9 @@ type Store struct {
 	lots      *policy.Lots
 	locations *policy.Locations
 	growth    growth
+	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
+	stops     atomic.Int64         // how often this process may have changed stops
+	deeds     atomic.Int64         // what was done that a restored database would not know
 }
 
 // ErrNewer says that the database was written by a newer permesso.
@@ -152,10 +157,14 @@ func connectPostgres(ctx context.Context, target string) (*Store, error) {
 			query.Set(key, value)
 		}
 	}
+	patience, err := statementTimeout(query.Get("statement_timeout"))
+	if err != nil {
+		return nil, err
+	}
 	// One round trip for a statement with parameters instead of two; it also works through a pooler.
 	query.Set("binary_parameters", "yes")
 	u.RawQuery = query.Encode()
-	read, err := openPostgres(ctx, u.String(), target)
+	read, err := openPostgres(ctx, u.String(), target, patience)
 	if err != nil {
 		return nil, err
 	}
@@ -166,18 +175,33 @@ func connectPostgres(ctx context.Context, target string) (*Store, error) {
 	query.Set("enable_hashjoin", "off")
 	query.Set("enable_mergejoin", "off")
 	u.RawQuery = query.Encode()
-	write, err := openPostgres(ctx, u.String(), target)
+	write, err := openPostgres(ctx, u.String(), target, patience)
 	if err != nil {
 		return nil, errors.Join(err, read.Close())
 	}
 	return &Store{read: read, write: write, dialect: postgresDialect}, nil
 }
 
-func openPostgres(ctx context.Context, dsn, target string) (*sqlx.DB, error) {
-	db, err := sqlx.Open("postgres", dsn)
+// statementTimeout reads PostgreSQL's setting of that name: milliseconds, or a number with ms, s, min or h.
+func statementTimeout(text string) (time.Duration, error) {
+	unit := map[string]time.Duration{"": time.Millisecond, "ms": time.Millisecond, "s": time.Second, "min": time.Minute, "h": time.Hour}
+	digits := strings.TrimRight(text, "abcdefghijklmnopqrstuvwxyz")
+	n, err := strconv.ParseInt(strings.TrimSpace(digits), 10, 32)
+	per, known := unit[text[len(digits):]]
+	if err != nil || !known || n < 0 {
+		return 0, errcode.With(fmt.Errorf("database: statement_timeout=%s in the postgres:// address: write milliseconds, as in statement_timeout=60000", text), errcode.DatabaseAddress)
+	}
+	return time.Duration(n) * per, nil
+}
+
+// openPostgres opens a pool; patience is the statement_timeout of its connections, 0 for none.
+func openPostgres(ctx context.Context, dsn, target string, patience time.Duration) (*sqlx.DB, error) {
+	connector, err := pq.NewConnector(dsn)
 	if err != nil {
 		return nil, errcode.With(fmt.Errorf("opening %s: %w", redact(target), err), errcode.DatabaseAddress)
 	}
+	connector.Dialer(newPGDialer(patience))
+	db := sqlx.NewDb(sql.OpenDB(connector), "postgres")
 	db.SetMaxOpenConns(10)
 	db.SetMaxIdleConns(10)
 	db.SetConnMaxLifetime(5 * time.Minute)

@@ -29,6 +29,9 @@ func (s *Store) Suppress(ctx context.Context, number phone.Number, scope policy.
 		if err != nil {
 			return err
 		}
+		if _, err := s.nextChange(ctx, tx); err != nil {
+			return err
+		}
 		person, err := s.claimPhone(ctx, tx, now, number)
 		if err != nil {
 			return err
@@ -79,6 +82,10 @@ func (s *Store) Unsuppress(ctx context.Context, number phone.Number, reason, act
 		if err != nil || len(people) == 0 {
 			return err
 		}
+		change, err := s.nextChange(ctx, tx)
+		if err != nil {
+			return err
+		}
 		if err := s.lockPersons(ctx, tx, now, people); err != nil {
 			return err
 		}
@@ -93,9 +100,8 @@ func (s *Store) Unsuppress(ctx context.Context, number phone.Number, reason, act
 			}
 			// A stop dated into the future is lifted too: the lift comes after it.
 			stops[i].LiftedAt = max(now, stop.At+1)
-			if _, err := tx.ExecContext(ctx, "UPDATE suppressions SET lifted_at = $4 WHERE hash = $1 AND scope = $2 AND origin = $3",
-				stop.Hash, string(stop.Scope), string(stop.Origin), stops[i].LiftedAt); err != nil {
-				return fmt.Errorf("lifting a suppression: %w", err)
+			if err := setLifted(ctx, tx, stops[i], change); err != nil {
+				return err
 			}
 			done = append(done, stops[i])
 		}

@@ -393,7 +393,7 @@ func testDeaf(w *world) {
 		w.Helper()
 		rows, flights := make([]sender.GateRow, n), make([]flight, n)
 		for i, p := range next[:n] {
-			id := sender.FirstAttempt(time.Now().Add(-ago))
+			id := sender.MadeBefore(time.Now().Add(-ago))
 			w.met++
 			id[14], id[15] = byte(w.met>>8), byte(w.met)
 			flights[i] = flight{run: l.run.ID, person: p, attempt: id}

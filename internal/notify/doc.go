@@ -1,0 +1,2 @@
+// Package notify tells operators' own systems what they should know: signed webhooks, in order, tried again until they are taken.
+package notify
