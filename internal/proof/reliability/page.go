@@ -205,8 +205,10 @@ func (p *page) plays(scenario string) string {
 		if s.Scenario != scenario {
 			continue
 		}
-		part := fmt.Sprintf("%s on %s (%s, seeds %s): %s, %s", many(s.Runs, "play", "plays"), databaseName(s.Database), length(s.Long), s.Seeds,
-			many(s.Posts, "request", "requests"), many(s.Doubles, "double", "doubles"))
+		part := fmt.Sprintf("%s on %s (%s, seeds %s)", many(s.Runs, "play", "plays"), databaseName(s.Database), length(s.Long), s.Seeds)
+		if s.Posts > 0 {
+			part += fmt.Sprintf(": %s, %s", many(s.Posts, "request", "requests"), many(s.Doubles, "double", "doubles"))
+		}
 		if s.Stops > 0 {
 			part += fmt.Sprintf(", %s after one of %s", number(s.AfterStop), many(s.Stops, "stop", "stops"))
 		}
