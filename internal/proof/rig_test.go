@@ -131,6 +131,11 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 		return err
 	}))
 	r.importPeople()
+	for _, h := range r.houses {
+		if len(r.houses) > 1 {
+			r.verbIn(h, "resume", "--join") // a folder that the database does not know sends nothing
+		}
+	}
 	r.running = true
 	return r
 }
@@ -201,7 +206,12 @@ func (r *rig) start(h *house, args ...string) *process {
 // verb runs a verb to its end, which must be good.
 func (r *rig) verb(args ...string) string {
 	r.t.Helper()
-	p := r.start(r.houses[0], args...)
+	return r.verbIn(r.houses[0], args...)
+}
+
+func (r *rig) verbIn(h *house, args ...string) string {
+	r.t.Helper()
+	p := r.start(h, args...)
 	select {
 	case <-p.over:
 	case <-time.After(2 * patience):
