@@ -23,6 +23,7 @@ type Contact struct {
 	Zones      []string          // of the number's prefix
 	MainZone   string
 	Erased     bool
+	Unreadable error // what on record of the contact cannot be used: no message can be made of it
 
 	// The last times that the person consented (to the campaign's category), was sent to, was delivered to, and replied; zero when never.
 	ConsentAt, SentAt, DeliveredAt, RepliedAt time.Time

@@ -44,6 +44,7 @@ type Draft struct {
 	closes time.Time
 	sum    hash.Hash
 	body   []byte // of the message looked at last; its room is used again
+	panics []mishap
 }
 
 // NewDraft reads the run's audience and binds its message where the catalogue allows it; what it does not allow becomes a reason per person.
@@ -184,10 +185,10 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 	for i := range subjects {
 		subject := &subjects[i]
 		for k, d := range drafts {
-			if !d.addresses(subject, subject.In[k]) {
+			decision, addressed := d.weigh(subject, k, now)
+			if !addressed {
 				continue
 			}
-			decision := d.judge(subject, now)
 			d.count(subject, decision)
 			if rows == nil {
 				continue
@@ -210,6 +211,30 @@ func judgePage(ctx context.Context, rows Rows, drafts []*Draft, subjects []Subje
 		}
 	}
 	return nil
+}
+
+// unreadable stands for the parameter that is missing when a person's facts cannot be used.
+const unreadable = "what is on record of the person, which cannot be read"
+
+// weigh asks whether the run is for somebody, and what policy says of them. A panic over one person refuses that person: it must
+// not end the process, which would meet them again after every restart.
+func (d *Draft) weigh(subject *Subject, k int, now time.Time) (decision policy.Decision, addressed bool) {
+	defer func() {
+		if met := recover(); met != nil {
+			d.panics = append(d.panics, mishap{subject.Contact.PersonID, sender.Caught(met)})
+			decision, addressed = policy.Decision{Verdict: policy.Deny, Reason: policy.MissingParameter}, true
+		}
+	}()
+	if !d.addresses(subject, subject.In[k]) {
+		return policy.Decision{}, false
+	}
+	return d.judge(subject, now), true
+}
+
+// mishap is a person over whom the planning panicked.
+type mishap struct {
+	person policy.PersonID
+	panic  *sender.Panic
 }
 
 // reach is whom the store is asked for: everybody for a run that goes to test phones alone.
@@ -260,7 +285,9 @@ func (d *Draft) message(subject *Subject) policy.Message {
 	language := d.Run.Frozen.Campaign.Message.LanguageFor(subject.Contact.Language)
 	template, found := d.catalogue.Find(d.Run.Frozen.Campaign.Message.Template, language)
 	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead}
-	if bound, ok := d.binding[language]; ok {
+	if subject.Contact.Unreadable != nil {
+		m.MissingParameter = unreadable
+	} else if bound, ok := d.binding[language]; ok {
 		d.body, m.MissingParameter = bound.Append(d.body[:0], subject.Contact)
 	} else if found {
 		m.MissingParameter = "parameters that differ between the template and the campaign"
@@ -275,7 +302,7 @@ func (d *Draft) begin() {
 	if d.Run.Test {
 		d.plan.Filter = "test_phones"
 	}
-	d.ahead, d.closes, d.sum = 0, time.Time{}, sha256.New()
+	d.ahead, d.closes, d.sum, d.panics = 0, time.Time{}, sha256.New(), nil
 	d.sum.Write([]byte(d.Run.ConfigHash))
 }
 

@@ -141,7 +141,7 @@ func sendWhenDue(t *testing.T, s *store.Store, run string, line *wire) {
 		ended := make(chan error, 1)
 		go func() {
 			ended <- sender.New(sender.Options{
-				NumberID: "111", PerSecond: 80, Holder: "me", Instance: s.Instance(), Client: line, Ledger: s, Runs: s, Leases: s, Logger: slog.New(slog.DiscardHandler),
+				NumberID: "111", PerSecond: 80, Holder: "me", Instance: s.Instance(), Client: line, Ledger: s, Runs: s, Leases: s, Shelf: s, Logger: slog.New(slog.DiscardHandler),
 				Bind: func(_ context.Context, run sender.Run) (sender.Binding, error) { return sender.Bind(run, offers(t)) },
 			}).Run(ctx)
 		}()

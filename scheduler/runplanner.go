@@ -205,6 +205,9 @@ func (p *Planner) plan(ctx context.Context, runs []Run, held map[string]bool) er
 		return err
 	}
 	for i, d := range drafts {
+		for _, m := range d.panics {
+			p.Logger.Error("a person cannot be planned and gets no message", "run", d.Run.ID, "person", m.person.String(), "error", m.panic, "stack", m.panic.Stack())
+		}
 		if err := p.Store.Planned(ctx, d.Run.ID, plans[i]); err != nil {
 			return err
 		}

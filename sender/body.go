@@ -17,13 +17,22 @@ type prepared struct {
 	body []byte
 }
 
-// prepare binds and encodes one row. A row without a language or with a missing parameter still goes to the gate, which refuses it with its reason.
-func (b Binding) prepare(run Run, row Row) prepared {
+// prepare binds and encodes one row. A row without a language or with a missing parameter still goes to the gate, which refuses
+// it with its reason; one that could not be read, or over which the binding panics, is an error.
+func (b Binding) prepare(run Run, row Row) (p prepared, err error) {
+	defer func() {
+		if met := recover(); met != nil {
+			err = Caught(met)
+		}
+	}()
+	if row.Unreadable != nil {
+		return prepared{}, row.Unreadable
+	}
 	language := run.Message.LanguageFor(row.Reads)
-	p := prepared{gate: GateRow{PersonID: row.PersonID, Language: language, Person: row.Person}}
+	p = prepared{gate: GateRow{PersonID: row.PersonID, Language: language, Person: row.Person}}
 	bound, ok := b[language]
 	if !ok {
-		return p
+		return p, nil
 	}
 	body := make([]byte, 0, 768)
 	body = append(body, `{"messaging_product":"whatsapp","recipient_type":"individual",`...)
@@ -37,7 +46,7 @@ func (b Binding) prepare(run Run, row Row) prepared {
 	}
 	body = append(body, `,"type":"template","template":`...)
 	p.body, p.gate.Missing = bound.Append(body, row.Fields)
-	return p
+	return p, nil
 }
 
 // post completes the body with the attempt's callback.

@@ -51,6 +51,9 @@ type house struct {
 	bind    func(run sender.Run) (sender.Binding, error)
 	away    func() bool            // the database answers nothing
 	onOpen  func(b sender.Breaker) // before the runs that it stops pause
+	read    func(rows []sender.Row)
+	aside   []string
+	pauses  []pausedRun // by the shelf
 }
 
 type fakeRun struct {
@@ -97,6 +100,7 @@ func newHouse(t *testing.T) *house {
 		record: func([]sender.Outcome) error { return nil },
 		slow:   func() time.Duration { return 0 },
 		away:   func() bool { return false },
+		read:   func([]sender.Row) {},
 		answer: func(context.Context, int) sender.Result {
 			time.Sleep(80 * time.Millisecond)
 			return sender.Result{Fate: sender.Taken, WAMID: "wamid.x"}
@@ -182,6 +186,7 @@ func (h *house) Queued(_ context.Context, page sender.Page) ([]sender.Row, error
 		rows = append(rows, sender.Row{PersonID: row.id, To: sender.Recipient{Phone: phone.Number(fmt.Sprintf("+39347%07d", binary.BigEndian.Uint64(row.id[8:])))},
 			Reads: "it", DueAt: row.due, Fields: recipient{"Ada"}, Person: policy.Person{Known: true}})
 	}
+	h.read(rows)
 	return rows, nil
 }
 
@@ -369,7 +374,7 @@ func (h *house) Send(ctx context.Context, post sender.Post) sender.Result {
 func (h *house) start(perSecond float64) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(h.Context())
 	s := sender.New(sender.Options{
-		NumberID: number, PerSecond: perSecond, Holder: "me", Instance: instance, Client: h, Ledger: h, Runs: h, Leases: h,
+		NumberID: number, PerSecond: perSecond, Holder: "me", Instance: instance, Client: h, Ledger: h, Runs: h, Leases: h, Shelf: h,
 		Bind:   func(_ context.Context, run sender.Run) (sender.Binding, error) { return h.bind(run) },
 		Logger: slog.New(slog.DiscardHandler),
 	})

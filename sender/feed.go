@@ -29,6 +29,7 @@ type feed struct {
 	flying   atomic.Int64 // rows at the gate, or past it, whose outcome is not recorded yet
 	again    atomic.Bool  // rows that were handed out did not leave: read from the first again
 	finishAt time.Time    // not asked before this whether the run is over
+	broken   breakage
 }
 
 const (
@@ -98,7 +99,11 @@ func (f *feed) fillDue(ctx context.Context, ledger Ledger, now time.Time) error 
 func (f *feed) prepare(rows []Row) []prepared {
 	page := make([]prepared, 0, len(rows)) // the last page may still be at the gate
 	for _, row := range rows {
-		page = append(page, f.binding.prepare(f.run, row))
+		p, err := f.binding.prepare(f.run, row)
+		f.broken.bound(row.PersonID, err)
+		if err == nil {
+			page = append(page, p)
+		}
 	}
 	return page
 }

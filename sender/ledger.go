@@ -35,6 +35,8 @@ type Row struct {
 	DueAt    time.Time // zero when it never had to wait
 	Fields   templates.Recipient
 	Person   policy.Person // the facts of the contact; what the gate must read again it reads itself
+	// Unreadable says what on record of the person cannot be used; such a row is set aside.
+	Unreadable error
 }
 
 // Page asks for queued rows: those never deferred in key order, or, with Due, those whose time has come.
@@ -63,6 +65,8 @@ type GateRow struct {
 type GateAnswer struct {
 	State    State
 	Decision policy.Decision
+	// Refused says why this row, Queued still, could not be judged, when that is its own data's doing and not the database's.
+	Refused error
 }
 
 // Ledger keeps the deliveries. Every method is one transaction.

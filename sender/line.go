@@ -73,7 +73,7 @@ func (l *line) run(ctx context.Context) {
 	go func() { defer close(recorded); l.record(context.WithoutCancel(ctx)) }()
 	for ctx.Err() == nil {
 		if err := l.step(ctx); err != nil && ctx.Err() == nil {
-			l.log.Error("sending waits", "error", err)
+			l.log.Error("sending waits", told(err)...)
 			l.resetFeeds()
 			Sleep(ctx, time.Second)
 		}
@@ -178,7 +178,9 @@ func (l *line) pass(ctx context.Context, f *feed, run Run, rows []prepared) erro
 	}
 	allowed := 0
 	for i, answer := range answers {
+		f.broken.judged(gates[i].PersonID, answer.Refused)
 		switch {
+		case answer.Refused != nil: // it comes again with the feed's next reading from the first row
 		case answer.State == Sending && answer.Decision.Verdict == policy.Allow:
 			allowed++
 			l.flying.Add(1)
@@ -257,13 +259,25 @@ func (l *line) poster() {
 	for j := range l.jobs {
 		began := time.Now()
 		// A stop must not cut an answer off: the client has its own bound.
-		result := l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
+		result := l.send(j)
 		took := time.Since(began)
 		if l.o.Observer != nil {
 			l.o.Observer.Attempted(l.o.NumberID, result, took)
 		}
 		l.ended <- ended{j.feed, j.run, Outcome{RunID: j.run.ID, PersonID: j.person, AttemptID: j.attempt, Result: result}, took}
 	}
+}
+
+// send posts one message. After a panic nobody knows whether it left.
+func (l *line) send(j job) (result Result) {
+	defer func() {
+		if met := recover(); met != nil {
+			err := Caught(met)
+			l.log.Error("a message met a mistake of permesso's own while it was posted", told(err, "run", j.run.ID, "person", j.person.String())...)
+			result = Result{Fate: Ambiguous, Cause: err}
+		}
+	}()
+	return l.o.Client.Send(context.Background(), Post{NumberID: j.run.NumberID, Edge: j.run.Edge, Body: j.body, BeginBy: j.beginBy})
 }
 
 func (l *line) resetFeeds() {
@@ -312,6 +326,9 @@ func (l *line) refreshFeeds(ctx context.Context) error {
 		f.run = run
 		l.feeds[run.ID] = f
 		l.order = append(l.order, f)
+		if err := l.setAside(ctx, f); err != nil {
+			return err
+		}
 		if err := l.finish(ctx, f, now); err != nil {
 			return err
 		}

@@ -50,7 +50,7 @@ func (l *line) write(ctx context.Context, group []ended) {
 		if err == nil {
 			break
 		}
-		l.log.Error("outcomes cannot be recorded; trying again", "count", len(outcomes), "error", err)
+		l.log.Error("outcomes cannot be recorded; trying again", told(err, "count", len(outcomes))...)
 		if time.Now().After(deadline) && (l.stopping() != nil || l.reachable(ctx)) {
 			// There is no time left, or it is they that cannot be stored. Their rows stay in sending and become unknown; webhooks settle them.
 			l.log.Error("outcomes are given up; their messages will be unknown", "count", len(outcomes))

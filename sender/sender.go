@@ -25,6 +25,7 @@ type Options struct {
 	Ledger           Ledger
 	Runs             Runs
 	Leases           Leases
+	Shelf            Shelf
 	// Bind binds a run's message to the catalogue as it is now.
 	Bind     func(ctx context.Context, run Run) (Binding, error)
 	Logger   *slog.Logger

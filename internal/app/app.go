@@ -179,7 +179,7 @@ func (a *App) bind(ctx context.Context, run sender.Run) (sender.Binding, error) 
 func (a *App) sender(n config.Number) *sender.Sender {
 	return sender.New(sender.Options{
 		NumberID: n.ID, PerSecond: n.MessagesPerSecond, Holder: a.holder, Instance: a.Store.Instance(),
-		Client: a.Graph, Ledger: a.Store, Runs: a.Store, Leases: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
+		Client: a.Graph, Ledger: a.Store, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
 	})
 }
 

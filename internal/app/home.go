@@ -29,6 +29,8 @@ const (
 const (
 	// tendEvery is how soon a quarantine, or its end, is noticed, and how often what was done is noted in state_dir.
 	tendEvery = time.Second
+	// watchOthers is how long a new state_dir looks for others at work: each says so every second.
+	watchOthers = 3 * time.Second
 	// placeEvery is how often the server is asked where the database is.
 	placeEvery = 30 * time.Second
 	// sayEvery is how often a failure that lasts is logged.
@@ -75,6 +77,9 @@ func (a *App) Enter(ctx context.Context) error {
 	if err := a.look(ctx); err != nil {
 		return err
 	}
+	if err := a.joinOthers(ctx); err != nil {
+		return err
+	}
 	if a.Quarantine() != nil {
 		return nil
 	}
@@ -82,6 +87,46 @@ func (a *App) Enter(ctx context.Context) error {
 		return err
 	}
 	return a.note(ctx)
+}
+
+// joinOthers makes a new state_dir one of the database's when another process is seen at work with the same database: then it is the
+// live one, and no clone of it, and this is a second worker. It is seen at work when its mark moves while we look, whatever the
+// clocks say. A clone has nobody at work in it until somebody accepts it.
+func (a *App) joinOthers(ctx context.Context) error {
+	q := a.Quarantine()
+	if q == nil || q.Kind != newHere || a.home.through > 0 {
+		return nil
+	}
+	file, found, err := a.home.dir.Instance()
+	if err != nil || !found || file.Instance != a.Store.Instance() || file.Seq > 0 {
+		return err
+	}
+	known, err := a.Store.Installation(ctx, file.Home)
+	if err != nil || known.Place != a.home.place {
+		return err
+	}
+	first, err := a.Store.LastBeat(ctx)
+	if err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(watchOthers); time.Now().Before(deadline) && sender.Sleep(ctx, watchOthers/20); {
+		last, err := a.Store.LastBeat(ctx)
+		if err != nil {
+			return err
+		}
+		if !last.After(first) {
+			continue
+		}
+		if file.Seq, err = a.Store.Accept(ctx, file.Home, file.Seq, a.home.place, "permesso"); err != nil {
+			return err
+		}
+		if err := a.home.dir.Keep(ctx, file); err != nil {
+			return err
+		}
+		a.Log.Info("this state_dir joins the others of the database, for one is at work with it now", "state_dir", a.home.dir.Path())
+		return a.look(ctx)
+	}
+	return nil
 }
 
 // Admit is Enter, and an ErrQuarantined when nothing may be sent.
@@ -295,12 +340,24 @@ func (a *App) tendOnce(ctx context.Context) error {
 		return err
 	}
 	a.journalStops(ctx)
-	if a.Quarantine() != nil || a.Store.Deeds() == h.deeds {
+	if a.Quarantine() != nil {
 		return nil
+	}
+	if a.Store.Deeds() == h.deeds {
+		return a.beat(ctx)
 	}
 	err := a.note(ctx)
 	h.stale.Store(err != nil)
 	return err
+}
+
+// beat says that this state_dir has a process at work. note says it too.
+func (a *App) beat(ctx context.Context) error {
+	file, _, err := a.home.dir.Instance()
+	if err != nil {
+		return err
+	}
+	return a.Store.Beat(ctx, file.Home)
 }
 
 // journalStops appends to the journal what changed in stops. A stop is in force in the database already: when the journal cannot be

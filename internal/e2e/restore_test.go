@@ -211,6 +211,37 @@ func TestCloneNeverSends(t *testing.T) {
 	})
 }
 
+// A second worker from a folder of its own needs nobody's word while the first one is at work: what another process works with is
+// no clone.
+func TestASecondWorkerJoinsTheFirst(t *testing.T) {
+	t.Parallel()
+	const people = 60
+	storetest.Postgres(t, func(t *testing.T, target string) {
+		h := newHouse(t, target, settings{perSecond: 100, campaigns: weekendOffer})
+		all := h.plainPeople(people)
+		first := h.serve()
+		h.eventually("the first may send", func() error { return h.readySays("ok\n") })
+		second := *h
+		second.dir, second.webhook, second.console, second.metrics = t.TempDir(), freeAddress(t), freeAddress(t), freeAddress(t)
+		second.configure()
+		other := second.serve()
+		second.eventually("the second may send", func() error { return second.readySays("ok\n") })
+		first.kill()
+		second.ends(strings.TrimSpace(second.must("run", "weekend-offer", "--detach")))
+		second.everyone(all)
+		other.signal(syscall.SIGTERM)
+		other.wait(patience)
+
+		// Nobody is at work any more where the third looks.
+		third := *h
+		third.dir, third.webhook, third.console, third.metrics = t.TempDir(), freeAddress(t), freeAddress(t), freeAddress(t)
+		third.database = beside(t, target)
+		copyDatabase(t, target, third.database)
+		third.configure()
+		third.refused(5, []string{"quarantine", "--join"}, "run", "weekend-offer")
+	})
+}
+
 // A stop is answered and holds while the journal cannot be written, which is said; a process that is killed then leaves it to the next to catch up.
 func TestJournalThatCannotBeWritten(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,7 @@ const (
 	OnRecord  Invariant = "on_record"  // what Meta took has a row
 	Settled   Invariant = "settled"    // what Meta took, or reported, is accepted or later
 	Lattice   Invariant = "lattice"    // the state is the join of all that was reported, each time is kept
+	OneRun    Invariant = "one_run"    // as many runs of a campaign as it has slots
 	NoneLost  Invariant = "none_lost"  // as many rows as people, none left behind in a run that is done
 	Unknown   Invariant = "unknown"    // no more unknown messages than the faults account for
 	Pace      Invariant = "pace"       // no second with more messages than the number may send
@@ -34,6 +35,7 @@ const neverReported = "990005"
 // Law is what a scenario adds to the invariants that always hold.
 type Law struct {
 	Audience   map[string]int // campaign to how many people each of its runs has
+	Runs       map[string]int // campaign to how many runs it has; one that is not there is not counted
 	Caps       []Limit
 	PerSecond  float64 // of each number; 0 asks nothing
 	MaxUnknown int     // how many unknown rows the faults account for
@@ -74,7 +76,7 @@ func (v Verdict) of(i Invariant) int {
 // Audit judges the evidence. It believes nobody: what the database says of a message is held against what Meta saw of it.
 func (e Evidence) Audit(law Law) Verdict {
 	a := newAuditor(e, law)
-	for _, check := range []func(){a.once, a.afterStop, a.stopKept, a.states, a.caps, a.consents, a.reported, a.noneLost, a.unknown, a.pace, a.counted} {
+	for _, check := range []func(){a.once, a.afterStop, a.stopKept, a.states, a.caps, a.consents, a.reported, a.oneRun, a.noneLost, a.unknown, a.pace, a.counted} {
 		check()
 	}
 	v := a.verdict

@@ -31,6 +31,8 @@ func (a *auditor) states() {
 			a.find(State, "person %s is %s for the reason %q", short(r.Person), r.State, r.Reason)
 		case out && r.Reason != "" && (r.State != "unknown" || r.Reason != "unproven"):
 			a.find(State, "person %s is %s and has the reason %q", short(r.Person), r.State, r.Reason)
+		case out && r.State == "failed" && r.ErrorTitle == "internal" && r.ErrorCode == 0 && r.Sending == 0:
+			// It was set aside before its gate (F31).
 		case out && (r.Attempt == "" || r.Sending == 0 || r.Attempts < 1):
 			a.find(State, "person %s is %s and never passed the gate", short(r.Person), r.State)
 		case ranks[r.State] > 0 && r.State != "failed" && r.Accepted == 0:
@@ -103,6 +105,21 @@ func (r *Row) reached(status string) int64 {
 		return r.Failed
 	}
 	return r.Accepted
+}
+
+// oneRun: however many looked at a slot, it has one run, late or in time, and none is missed.
+func (a *auditor) oneRun() {
+	count := map[string]int{}
+	for _, run := range a.Runs {
+		if run.State != "missed" {
+			count[run.Campaign]++
+		}
+	}
+	for campaign, want := range a.law.Runs {
+		if count[campaign] != want {
+			a.find(OneRun, "%s has %d runs for %d slots", campaign, count[campaign], want)
+		}
+	}
 }
 
 // noneLost: each run has a row for each of its people, and leaves none of them waiting when it is over.

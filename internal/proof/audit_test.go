@@ -118,11 +118,28 @@ func TestEveryInvariantBites(t *testing.T) {
 		"taken, and queued": {Settled, func(e *Evidence, law *Law) {
 			e.Rows[0].State, e.Runs[0].State, law.Done = "queued", "running", false
 		}},
-		"the last word won":      {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].State = "sent" }},
-		"more than was said":     {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].State = "read" }},
-		"a time that is lost":    {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].Sent = 0 }},
-		"accepted by nobody":     {Lattice, func(e *Evidence, _ *Law) { e.Rows[2].State, e.Rows[2].Accepted = "accepted", second }},
-		"another message's id":   {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].WAMID = "wamid.other" }},
+		"the last word won":    {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].State = "sent" }},
+		"more than was said":   {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].State = "read" }},
+		"a time that is lost":  {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].Sent = 0 }},
+		"accepted by nobody":   {Lattice, func(e *Evidence, _ *Law) { e.Rows[2].State, e.Rows[2].Accepted = "accepted", second }},
+		"another message's id": {Lattice, func(e *Evidence, _ *Law) { e.Rows[0].WAMID = "wamid.other" }},
+		"a slot without a run": {OneRun, func(_ *Evidence, law *Law) { law.Runs = map[string]int{"another": 1} }},
+		"a slot with two runs": {OneRun, func(e *Evidence, law *Law) {
+			law.Runs = map[string]int{e.Runs[0].Campaign: 1}
+			again := e.Runs[0]
+			again.ID = "run-1-again"
+			e.Runs = append(e.Runs, again)
+			for _, row := range slices.Clone(e.Rows) {
+				if row.Run == "run-1" {
+					e.Rows = append(e.Rows, Row{Run: again.ID, Person: row.Person, State: "skipped", Reason: "no_consent"})
+				}
+			}
+		}},
+		"a slot that was missed": {OneRun, func(e *Evidence, law *Law) {
+			law.Runs = map[string]int{e.Runs[0].Campaign: 2}
+			e.Runs = append(e.Runs, Run{ID: "run-late", Campaign: e.Runs[0].Campaign, State: "missed"})
+			law.Audience, law.Done = nil, false
+		}},
 		"a person without a row": {NoneLost, func(e *Evidence, _ *Law) { e.Rows = slices.Delete(e.Rows, 1, 2) }},
 		"left behind":            {NoneLost, func(e *Evidence, _ *Law) { e.Rows[1].State, e.Rows[1].Reason = "queued", "" }},
 		"a run without an end":   {NoneLost, func(e *Evidence, _ *Law) { e.Runs[0].State = "running" }},

@@ -57,7 +57,7 @@ type Run struct{ ID, Campaign, State, Number, Category, Kind string }
 
 // Row is a row of deliveries. Person and Attempt are hex.
 type Row struct {
-	Run, Person, State, Reason, Attempt, WAMID                  string
+	Run, Person, State, Reason, Attempt, WAMID, ErrorTitle      string
 	Attempts, ErrorCode                                         int
 	Sending, Accepted, Sent, Delivered, Read, Failed, ChangedAt int64
 }
@@ -200,12 +200,12 @@ func (e *Evidence) readRuns(ctx context.Context, tx *sql.Tx) error {
 }
 
 func (e *Evidence) readRows(ctx context.Context, tx *sql.Tx) error {
-	return each(ctx, tx, `SELECT run_id, person_id, state, COALESCE(reason, ''), attempt_id, COALESCE(wamid, ''), attempts, COALESCE(error_code, 0),
+	return each(ctx, tx, `SELECT run_id, person_id, state, COALESCE(reason, ''), attempt_id, COALESCE(wamid, ''), attempts, COALESCE(error_code, 0), COALESCE(error_title, ''),
 		COALESCE(sending_at, 0), COALESCE(accepted_at, 0), COALESCE(sent_at, 0), COALESCE(delivered_at, 0), COALESCE(read_at, 0),
 		COALESCE(failed_at, 0), COALESCE(changed_at, 0) FROM deliveries`, func(scan func(...any) error) error {
 		var r Row
 		var person, attempt bin
-		err := scan(&r.Run, &person, &r.State, &r.Reason, &attempt, &r.WAMID, &r.Attempts, &r.ErrorCode,
+		err := scan(&r.Run, &person, &r.State, &r.Reason, &attempt, &r.WAMID, &r.Attempts, &r.ErrorCode, &r.ErrorTitle,
 			&r.Sending, &r.Accepted, &r.Sent, &r.Delivered, &r.Read, &r.Failed, &r.ChangedAt)
 		r.Person, r.Attempt = string(person), string(attempt)
 		e.Rows = append(e.Rows, r)

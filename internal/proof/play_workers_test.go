@@ -99,9 +99,11 @@ func playFreeze(t *testing.T, target string, seed uint64, soak length) {
 }
 
 // holder is which of the workers sends for the first number, -1 when none does.
-func (r *rig) holder(workers []*process) int {
+func (r *rig) holder(workers []*process) int { return r.holderOf(numberID, workers) }
+
+func (r *rig) holderOf(lease string, workers []*process) int {
 	var held string
-	if r.db.QueryRow("SELECT holder FROM leases WHERE number_id = $1 AND until > $2", numberID, time.Now().UnixMicro()).Scan(&held) != nil {
+	if r.db.QueryRow("SELECT holder FROM leases WHERE number_id = $1 AND until > $2", lease, time.Now().UnixMicro()).Scan(&held) != nil {
 		return -1
 	}
 	return slices.IndexFunc(workers, func(p *process) bool {

@@ -2,6 +2,7 @@ package proof
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/csv"
@@ -68,6 +69,9 @@ type settings struct {
 	latency   time.Duration
 	houses    int    // installations on the one database; 0 is 1
 	used      string // the address that permesso is given for the database; "" is the database's own
+	words     string // what the body's second parameter says; "" is a date
+	more      string // YAML of further campaigns, indented as campaigns are
+	graph     string // the address that permesso is given for Meta; "" is that of the proxy before the sandbox
 }
 
 // house is one folder with a configuration, as on one machine.
@@ -169,9 +173,10 @@ func (r *rig) configure(h *house) {
     languages: [it, en]
     number: %q
     parameters:
-      body: [{field: name, default: lettore}, {text: "30 novembre"}]
-      buttons: {0: {field: attributes.coupon}, 1: {payload: opt_out}}`, id, []string{numberID, otherNumber}[i%2])
+      body: [{field: name, default: lettore}, {text: %q}]
+      buttons: {0: {field: attributes.coupon}, 1: {payload: opt_out}}`, id, []string{numberID, otherNumber}[i%2], cmp.Or(r.settings.words, "30 novembre"))
 	}
+	campaigns.WriteString(r.settings.more)
 	policy := "policy: {}"
 	if r.settings.policy != "" {
 		policy = "policy: " + r.settings.policy
@@ -193,7 +198,7 @@ categories:
   offers: {kind: marketing, title: {it: Offerte, en: Offers}}
 %s
 campaigns:%s
-`, r.used, h.webhook, h.console, h.metrics, r.meta.Address(), accountID, numberID, r.settings.perSecond, otherNumber, r.settings.perSecond, policy, campaigns.String())
+`, r.used, h.webhook, h.console, h.metrics, cmp.Or(r.settings.graph, r.meta.Address()), accountID, numberID, r.settings.perSecond, otherNumber, r.settings.perSecond, policy, campaigns.String())
 	r.must("writing the configuration", os.WriteFile(h.config(), []byte(text), 0o600))
 }
 
@@ -245,10 +250,10 @@ func (r *rig) detach(campaign string) string {
 
 // phoneOf is the number of the i-th person; some are of countries whose numbers WhatsApp writes otherwise.
 func phoneOf(i int) string {
-	switch i % 5 {
-	case 0:
+	switch {
+	case i%5 == 0:
 		return fmt.Sprintf("+5511987%06d", i)
-	case 1:
+	case i%5 == 1 && i < 100_000: // a Mexican number has no room for more
 		return fmt.Sprintf("+5255123%05d", i)
 	}
 	return fmt.Sprintf("+393470%06d", i)

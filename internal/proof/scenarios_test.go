@@ -45,6 +45,12 @@ var scenarios = []scenario{
 	{"freeze", "F13", true, playFreeze},
 	{"commit", "F15", true, playCommit},
 	{"server", "F9 F14", true, playServer},
+	{"fleet", "F1 F13 F14", true, playFleet},
+	{"rolling", "F33", true, playRolling},
+	{"ticks", "F12 F13", true, playTicks},
+	{"edits", "F26", false, playEdits},
+	{"poison", "F31", false, playPoison},
+	{"huge", "F32", false, playHuge},
 }
 
 // TestScenarios plays every scenario on each database that it is for. PERMESSO_SOAK=1 plays them at length, with many seeds.

@@ -43,7 +43,7 @@ type Line struct {
 	ChangedAt Time `json:"-"`
 }
 
-// Error is what Meta said against a message.
+// Error is what Meta said against a message; with code 0 and the title "internal" it is what kept permesso from sending it.
 type Error struct {
 	Code    int    `json:"code"`
 	Title   string `json:"title"`

@@ -208,6 +208,7 @@ func TestLineTable(t *testing.T) {
 		{Campaign: "news", State: sender.Failed, Error: &report.Error{Code: 131026, Title: "Message undeliverable\x1b[31m"}, QueuedAt: report.Time{Time: fired}},
 		{Campaign: "news", UserID: "IT.1", State: sender.Failed, Error: &report.Error{Code: 131050, Title: "No marketing", Details: "No marketing."}, QueuedAt: report.Time{Time: fired}},
 		{Campaign: "news", UserID: "IT.2", State: sender.Failed, Error: &report.Error{Code: 132015, Title: "Template paused", Details: "For low quality."}, QueuedAt: report.Time{Time: fired}},
+		{Campaign: "news", UserID: "IT.7", State: sender.Failed, Error: &report.Error{Title: sender.Internal, Details: "permesso could not make this message"}, QueuedAt: report.Time{Time: fired}},
 		{Campaign: "news", UserID: "IT.3", State: sender.Queued, Reason: policy.FrequencyCap, QueuedAt: report.Time{Time: fired}},
 		{Campaign: "news", UserID: "IT.4", State: sender.Unknown, QueuedAt: report.Time{Time: fired}},
 		{Campaign: "news", UserID: "IT.5", State: sender.Unknown, Reason: report.Unproven, QueuedAt: report.Time{Time: fired}},
@@ -223,6 +224,7 @@ func TestLineTable(t *testing.T) {
 2026-11-21 17:00:00  news                  (erased)          failed     131026 Message undeliverable [31m
 2026-11-21 17:00:00  news                  IT.1              failed     131050 No marketing
 2026-11-21 17:00:00  news                  IT.2              failed     132015 Template paused: For low quality.
+2026-11-21 17:00:00  news                  IT.7              failed     permesso could not make this message
 2026-11-21 17:00:00  news                  IT.3              queued     waits until the caps have room for one more
 2026-11-21 17:00:00  news                  IT.4              unknown    the answer was lost; WhatsApp's own report will tell
 2026-11-21 17:00:00  news                  IT.5              unknown    the answer was lost, and WhatsApp has said nothing of this message since

@@ -71,6 +71,8 @@ func (l Line) Newest() Time {
 // Why says in one sentence why the line is where it is; nothing when all is well.
 func (l Line) Why() string {
 	switch {
+	case l.Error != nil && l.Error.Code == 0: // no word of Meta's: what permesso itself has against it
+		return printable(l.Error.Details)
 	case l.Error != nil && l.Error.Details != "" && strings.TrimSuffix(l.Error.Details, ".") != strings.TrimSuffix(l.Error.Title, "."):
 		return fmt.Sprintf("%d %s: %s", l.Error.Code, printable(l.Error.Title), printable(l.Error.Details))
 	case l.Error != nil:

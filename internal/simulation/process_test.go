@@ -110,7 +110,7 @@ func (p *process) work(ctx context.Context) {
 	p.over.Go(func() { _ = planner.Run(ctx) })
 	for _, number := range p.w.numbers {
 		line := sender.New(sender.Options{
-			NumberID: number, PerSecond: p.w.rate(number), Holder: p.name, Instance: p.w.db.Instance(), Client: p, Ledger: p, Runs: p, Leases: p,
+			NumberID: number, PerSecond: p.w.rate(number), Holder: p.name, Instance: p.w.db.Instance(), Client: p, Ledger: p, Runs: p, Leases: p, Shelf: p.w.db,
 			Bind: p.w.bind, Logger: log,
 		})
 		p.over.Go(func() { _ = line.Run(ctx) })

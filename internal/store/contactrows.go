@@ -32,8 +32,8 @@ type contactRow struct {
 	ErasedAt   sql.NullInt64 `db:"erased_at"`
 }
 
-// eachContact calls found with each row of a query that selects contactColumns and what else more points to. Every person
-// of a run is read this way three times, which is why it goes round sqlx's reflection.
+// eachContact calls found with each row of a query that selects contactColumns and what else more points to, those that are
+// Unreadable too. Every person of a run is read this way three times, which is why it goes round sqlx's reflection.
 func eachContact(ctx context.Context, q sqlx.QueryerContext, found func(scheduler.Contact) error, more []any, query string, args ...any) error {
 	rows, err := q.QueryContext(ctx, query, args...)
 	if err != nil {
@@ -48,10 +48,7 @@ func eachContact(ctx context.Context, q sqlx.QueryerContext, found func(schedule
 		if err := rows.Scan(columns...); err != nil {
 			return err
 		}
-		contact, err := r.contact()
-		if err != nil {
-			return err
-		}
+		contact, _ := r.contact() // the contact has the error too, and one of many is for found to judge
 		if err := found(contact); err != nil {
 			return err
 		}
@@ -72,9 +69,11 @@ func (r contactRow) contact() (scheduler.Contact, error) {
 		return c, nil
 	}
 	if err := json.Unmarshal([]byte(r.Attributes), &c.Attributes); err != nil {
-		return c, fmt.Errorf("reading the attributes of person %s: %w", c.PersonID, err)
+		c.Attributes = nil
+		// What it says of a value is left out: it may quote it.
+		c.Unreadable = fmt.Errorf("the attributes of person %s are not the texts that an import writes (%T)", c.PersonID, err)
 	}
-	return c, nil
+	return c, c.Unreadable
 }
 
 // plainAttributes reads an object of strings as this package writes it, without spaces between them, as long as nothing

@@ -5,12 +5,14 @@ import (
 	"database/sql/driver"
 	"errors"
 	"net"
+	"slices"
 
 	"github.com/lib/pq"
 	"modernc.org/sqlite"
 	sqlitelib "modernc.org/sqlite/lib"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/sender"
 )
 
 // ErrorCode returns the code of an error that came out of a database driver, and whether it did.
@@ -26,6 +28,22 @@ func ErrorCode(err error) (errcode.Code, bool) {
 	}
 	_, network := errors.AsType[net.Error](err)
 	return errcode.DatabaseUnreachable, network || errors.Is(err, driver.ErrBadConn)
+}
+
+// ownFailure reports whether a failure is the doing of the rows that were written or judged, and not of the database, its disk or
+// the way there: a panic over them, or a refusal of their values (PostgreSQL's appendix A, "Error Codes": the classes 22 data
+// exception, 23 integrity constraint violation, P0 raised by a trigger, XX data that is damaged).
+func ownFailure(err error) bool {
+	if _, ok := errors.AsType[*sender.Panic](err); ok {
+		return true
+	}
+	if failure, ok := errors.AsType[*pq.Error](err); ok {
+		return slices.Contains([]pq.ErrorClass{"22", "23", "P0", "XX"}, failure.Code.Class())
+	}
+	if failure, ok := errors.AsType[*sqlite.Error](err); ok {
+		return slices.Contains([]int{sqlitelib.SQLITE_CONSTRAINT, sqlitelib.SQLITE_MISMATCH, sqlitelib.SQLITE_TOOBIG}, failure.Code()&0xff)
+	}
+	return false
 }
 
 func sqliteCode(code int) errcode.Code {

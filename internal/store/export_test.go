@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jmoiron/sqlx"
 	"github.com/lib/pq"
 
 	"github.com/permesso/permesso/internal/phone"
@@ -51,3 +52,6 @@ const Silence = silence
 
 // HashOf is the key of a phone number's stops, also of one that nobody has.
 func HashOf(s *Store, number phone.Number) [16]byte { return key16(s.phoneIdentifier(number).hash) }
+
+// InTx runs a transaction as all of the store's are.
+func InTx(ctx context.Context, s *Store, f func(*sqlx.Tx) error) error { return s.inTx(ctx, f) }

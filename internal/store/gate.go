@@ -16,7 +16,7 @@ import (
 
 // Gate is the last judgement before the wire: in one transaction it takes the lock of each person, reads what may have
 // changed since the plan, decides, and moves every row. A row is answered Sending only when this attempt may be posted.
-// When a batch fails on data it is tried row by row, so that one bad row stops nobody else.
+// When a batch fails on data it is tried row by row, so that one bad row stops nobody else: its own answer says why it failed.
 func (s *Store) Gate(ctx context.Context, run sender.Run, rows []sender.GateRow) ([]sender.GateAnswer, time.Time, error) {
 	readAt := time.Now()
 	answers, err := s.gate(ctx, run, rows, believe)
@@ -24,20 +24,23 @@ func (s *Store) Gate(ctx context.Context, run sender.Run, rows []sender.GateRow)
 		readAt = time.Now()
 		answers, err = s.gate(ctx, run, rows, look)
 	}
-	if err == nil || len(rows) == 1 || ctx.Err() != nil || s.dialect.retryable(err) {
+	if err == nil || ctx.Err() != nil || s.dialect.retryable(err) {
 		return answers, readAt, err
 	}
-	readAt = time.Now()
+	readAt, err = time.Now(), nil
 	answers = make([]sender.GateAnswer, len(rows))
 	for i := range rows {
 		one, failure := s.gate(ctx, run, rows[i:i+1], look)
-		if failure != nil {
+		switch {
+		case failure == nil:
+			answers[i] = one[0]
+		case ownFailure(failure):
 			// Queued: nothing was written, nobody posts it.
+			answers[i] = sender.GateAnswer{State: sender.Queued, Refused: failure}
+		default:
 			answers[i] = sender.GateAnswer{State: sender.Queued}
 			err = failure
-			continue
 		}
-		answers[i], err = one[0], nil
 	}
 	return answers, readAt, err
 }

@@ -177,6 +177,31 @@ func (s *Store) Advance(ctx context.Context, homeID string, from int64) (seq int
 	return seq, ok, nil
 }
 
+// Beat says that a process works from the home now.
+func (s *Store) Beat(ctx context.Context, homeID string) error {
+	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		_, err = tx.ExecContext(ctx, "UPDATE homes SET seen_at = $2 WHERE home_id = $1 AND seen_at < $2", homeID, now)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("noting that a home is at work: %w", err)
+	}
+	return nil
+}
+
+// LastBeat is when a process last worked from any home; zero when there is none.
+func (s *Store) LastBeat(ctx context.Context) (time.Time, error) {
+	var last sql.NullInt64
+	if err := s.read.GetContext(ctx, &last, "SELECT MAX(seen_at) FROM homes"); err != nil {
+		return time.Time{}, fmt.Errorf("looking for homes at work: %w", err)
+	}
+	return whenever(last), nil
+}
+
 // ForgetPastAttempts lets go of attempts that nobody reports on any more.
 func (s *Store) ForgetPastAttempts(ctx context.Context, now time.Time) error {
 	if _, err := s.write.ExecContext(ctx, "DELETE FROM past_attempts WHERE ended_at < $1", at(now.Add(-keepPastAttempts))); err != nil {

@@ -344,7 +344,7 @@ func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, err
 		person.Known = known
 		queued = append(queued, sender.Row{
 			PersonID: contact.PersonID, To: sender.Recipient{Phone: contact.Phone, UserID: contact.UserID}, Reads: contact.Language,
-			DueAt: whenever(due), Fields: contact, Person: person,
+			DueAt: whenever(due), Fields: contact, Person: person, Unreadable: contact.Unreadable,
 		})
 		return nil
 	}, []any{&known, &due}, `SELECT `+queuedColumns+` FROM deliveries d LEFT JOIN contacts c ON c.person_id = d.person_id

@@ -15,7 +15,7 @@ type queries struct {
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
 	gateAllow, gateRefuse, gateDefer                                                  statement
 	enqueue                                                                           statement
-	recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven              statement
+	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
 	suppress, addConsents, addWordings                                                statement
@@ -65,6 +65,11 @@ func buildQueries(d dialect) queries {
 		gateDefer: with(`UPDATE deliveries SET due_at = x.due_at, reason = x.reason, changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("reason"), integerOf("due_at")),
+
+		setAside: with(`UPDATE deliveries SET state = 'failed', failed_at = $2, changed_at = $2, reason = NULL, error_code = 0,
+			error_title = x.title, error_details = x.details FROM {batch}
+			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
+			textOf("run_id"), person, textOf("was"), textOf("title"), textOf("details")),
 
 		enqueue: with(`INSERT INTO deliveries (run_id, queued_at, person_id, state, reason, due_at)
 			SELECT x.run_id, x.queued_at, x.person_id, x.state, x.reason, x.due_at FROM {batch} WHERE true ON CONFLICT (run_id, person_id) DO NOTHING`,

@@ -21,6 +21,7 @@ import (
 
 	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
 )
 
 // Store is the ledger of people, consents, runs and deliveries. Its methods are safe for many goroutines and processes.
@@ -256,12 +257,14 @@ func (s *Store) inTx(ctx context.Context, f func(*sqlx.Tx) error) error {
 	}
 }
 
+// once runs a transaction. A panic in it is its failure: it must not end the process, which would meet the same rows again after
+// every restart.
 func (s *Store) once(ctx context.Context, f func(*sqlx.Tx) error) error {
 	tx, err := s.write.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("beginning a transaction on the database: %w", explainSQLite(err))
 	}
-	if err := f(tx); err != nil {
+	if err := guarded(tx, f); err != nil {
 		if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
 			return errors.Join(err, undo)
 		}
@@ -271,6 +274,15 @@ func (s *Store) once(ctx context.Context, f func(*sqlx.Tx) error) error {
 		return fmt.Errorf("committing: %w", err)
 	}
 	return nil
+}
+
+func guarded(tx *sqlx.Tx, f func(*sqlx.Tx) error) (err error) {
+	defer func() {
+		if met := recover(); met != nil {
+			err = sender.Caught(met)
+		}
+	}()
+	return f(tx)
 }
 
 // Lots draws who is held out: the draw hangs on the installation's key, which is nobody else's to read.

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"time"
 
@@ -68,6 +67,9 @@ func (r *Receiver) commit(ctx context.Context, batch []*pending, loggedAt time.T
 	if len(failed) < len(batch) {
 		attrs = append(attrs, "body_sha256", hex.EncodeToString(failed[0].box.BodyHash[:]))
 	}
+	if p, ok := errors.AsType[*sender.Panic](err); ok {
+		attrs = append(attrs, "stack", p.Stack())
+	}
 	r.log.Error("webhook bodies were not stored; Meta is asked to send them again", attrs...)
 	return time.Now()
 }
@@ -108,8 +110,7 @@ func (r *Receiver) try(ctx context.Context, batch []*pending) (stopped []policy.
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("panic while storing webhooks", "stack", string(debug.Stack()))
-			err = errors.New("store webhooks: panic")
+			err = fmt.Errorf("store webhooks: %w", sender.Caught(p))
 		}
 	}()
 	return r.options.Sink.Store(ctx, bodies)

@@ -364,4 +364,36 @@ var mutants = []mutant{
 		err = errReplay`},
 		},
 	},
+	{
+		name: "slot-for-everybody", what: "each scheduler makes a run of its own for a slot",
+		scenario: "ticks", database: "postgres", breaks: []string{"one_run"},
+		edits: []edit{
+			{"internal/store/runs.go",
+				`	if run.Occurrence == "" {
+		run.Occurrence = scheduler.ManualOccurrence(run.ID)
+	}`,
+				`	run.Occurrence += scheduler.ManualOccurrence(run.ID)`},
+		},
+	},
+	{
+		name: "poison-for-ever", what: "a row that cannot be sent is met again and again",
+		scenario: "poison", database: "sqlite", breaks: []string{"none_lost"},
+		edits: []edit{
+			{"sender/line.go",
+				`		if err := l.setAside(ctx, f); err != nil {
+			return err
+		}
+`,
+				""},
+		},
+	},
+	{
+		name: "ends-at-once", what: "a sender that is to stop does not wait for the answers on their way",
+		scenario: "rolling", database: "postgres", breaks: []string{"unknown"},
+		edits: []edit{
+			{"sender/line.go",
+				"if !within(drainFor, l.working.Wait) {",
+				"if !within(time.Nanosecond, l.working.Wait) {"},
+		},
+	},
 }

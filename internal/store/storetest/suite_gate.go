@@ -236,9 +236,9 @@ func testGatePoison(w *world) {
 			rows[i] = sender.GateRow{PersonID: p.id, AttemptID: w.attempt(), Language: language, Person: l.rows[p.id].Person}
 		}
 		rows[place].AttemptID = taken // attempts are unique in the database
-		answers, _, _ := w.store.Gate(w.ctx, l.send, rows)
-		if len(answers) != len(rows) {
-			w.Fatalf("poison at %d: %d answers for %d rows", place, len(answers), len(rows))
+		answers, _, err := w.store.Gate(w.ctx, l.send, rows)
+		if err != nil || len(answers) != len(rows) {
+			w.Fatalf("poison at %d: %d answers for %d rows, %v", place, len(answers), len(rows), err)
 		}
 		lines := w.lines(l.run.ID)
 		for i, p := range people {
@@ -248,6 +248,30 @@ func testGatePoison(w *world) {
 			}
 			if answers[i].State != want || lines[p.id].State != want {
 				w.Errorf("poison at %d: row %d is answered %s and is %s, want %s", place, i, answers[i].State, lines[p.id].State, want)
+			}
+			if refused := answers[i].Refused != nil; refused != (i == place) {
+				w.Errorf("poison at %d: row %d is refused by its own data: %v", place, i, answers[i].Refused)
+			}
+		}
+		alone, _, err := w.store.Gate(w.ctx, l.send, rows[place:place+1])
+		if err != nil || alone[0].Refused == nil {
+			w.Errorf("poison at %d, alone: %+v, %v", place, alone, err)
+		}
+		all := make([]policy.PersonID, len(people))
+		for i, p := range people {
+			all[i] = p.id
+		}
+		w.must(w.store.SetAside(w.ctx, l.run.ID, all, "it cannot be sent"))
+		for i, p := range people {
+			line, want := w.lines(l.run.ID)[p.id], sender.Sending
+			if i == place {
+				want = sender.Failed
+				if line.Error == nil || line.Error.Code != 0 || line.Error.Title != sender.Internal || line.Error.Details != "it cannot be sent" || line.FailedAt.IsZero() {
+					w.Errorf("poison at %d: the row that was set aside is %+v, %+v", place, line, line.Error)
+				}
+			}
+			if line.State != want {
+				w.Errorf("poison at %d: after it was set aside row %d is %s, want %s", place, i, line.State, want)
 			}
 		}
 	}
