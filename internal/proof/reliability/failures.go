@@ -30,7 +30,7 @@ var wireFailures = []Failure{
 			"request, before the answer, before the answer is on record.",
 		Holds: "Nobody has two requests in a run, no row is missing, each ends in a state that says what is known, and whatever Meta took is " +
 			"settled by Meta's own reports.",
-		Shown: slices.Concat(played("kill", "chaos"), awaited(played("fleet")), lived("unknown", "unknown, settled by its echo"),
+		Shown: slices.Concat(played("kill", "chaos"), played("fleet"), lived("unknown", "unknown, settled by its echo"),
 			by("internal/e2e", "TestKilledRunGoesOn", "TestKilledServeGoesOn", "TestKilledRunIsResumedByHand"), kept("settle")),
 	},
 	{
@@ -101,7 +101,7 @@ var databaseFailures = []Failure{
 		ID: "F14", Title: "The database's server dies and comes back",
 		Fails: "PostgreSQL is struck down in the middle of a run, again and again, or sessions are ended by an administrator.",
 		Holds: "A gate whose commit was acknowledged is on record after the restart; nobody gets a second message; the pool of connections heals by itself.",
-		Shown: slices.Concat(played("server", "chaos"), awaited(played("fleet")), by("internal/e2e", "TestDatabaseAwayInTheMiddle"), lived("database away"),
+		Shown: slices.Concat(played("server", "chaos"), played("fleet"), by("internal/e2e", "TestDatabaseAwayInTheMiddle"), lived("database away"),
 			by("sender", "TestOutcomesAreKeptWhileTheLedgerFails", "TestOutcomesOutliveALongOutage"),
 			by("internal/store", "TestAnErrorAndADroppedSocketDoNotPoisonThePool", "TestConnectionsNoticeADeadNetwork", "TestAServerThatStandsStillIsGivenUp", "TestPlace")),
 		Beyond: "A failover to an asynchronous standby loses commits that were acknowledged, and one machine has no standby to fail over to: it is " +
@@ -156,13 +156,13 @@ var timeFailures = []Failure{
 		ID: "F12", Title: "Several schedulers see the same slot",
 		Fails: "Eight of them look at once, again and again.",
 		Holds: "One makes the run; a unique key decides it, not a lease.",
-		Shown: slices.Concat(awaited(played("ticks")), by("scheduler", "TestManySchedulersStartEachSlotOnce"), by("internal/e2e", "TestScheduleFiresOnce"), kept("one run per occurrence")),
+		Shown: slices.Concat(played("ticks"), by("scheduler", "TestManySchedulersStartEachSlotOnce"), by("internal/e2e", "TestScheduleFiresOnce"), kept("one run per occurrence")),
 	},
 	{
 		ID: "F13", Title: "A worker stands still and comes back",
 		Fails: "A sender is stopped for longer than its lease lasts, another takes over, the first goes on.",
 		Holds: "Nobody gets a second message: the gate decides for each row, whoever believes to hold the lease. What the first knows of its own messages is still taken.",
-		Shown: slices.Concat(played("freeze", "chaos"), awaited(played("fleet", "ticks")), lived("lease taken over", "process stands still"), by("internal/e2e", "TestLeaseTakenFromAFrozenSender"),
+		Shown: slices.Concat(played("freeze", "chaos"), played("fleet", "ticks"), lived("lease taken over", "process stands still"), by("internal/e2e", "TestLeaseTakenFromAFrozenSender"),
 			by("sender", "TestALostLeaseStopsSending", "TestALeaseThatCannotBeRenewed", "TestARenewalThatHangs"), kept("leases", "the gate and what is not queued")),
 	},
 	{
