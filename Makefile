@@ -21,9 +21,9 @@ bench: ## the whole path against a bare HTTP client, imports and plans of a mill
 	@.ci/with-postgres go test -run '^$$' -bench . -benchtime 5x -timeout 30m ./internal/bench/...
 	@go test -run '^$$' -bench Check500 -benchtime 5x ./cmd/permesso
 
-soak: ## the proof at length: every scenario with ten seeds, on both databases; hours
+soak: ## the proof at length, which writes docs/RELIABILITY.md: every scenario with ten seeds, the simulation, the mutants; hours
 	@.ci/install postgresql
-	@PERMESSO_SOAK=1 .ci/with-postgres go test -v -timeout 8h -run '^TestScenarios$$' ./internal/proof
+	@.ci/with-postgres .ci/soak
 
 mutants: ## the program with each of many deliberate bugs: the proof must find them all
 	@.ci/install postgresql

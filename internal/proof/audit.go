@@ -29,6 +29,9 @@ const (
 	Counted   Invariant = "counted"    // a report that comes twice counts once
 )
 
+// neverReported ends the sandbox's number of whom Meta takes messages and never says a word.
+const neverReported = "990005"
+
 // Law is what a scenario adds to the invariants that always hold.
 type Law struct {
 	Audience   map[string]int // campaign to how many people each of its runs has

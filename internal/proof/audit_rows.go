@@ -2,6 +2,7 @@ package proof
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,8 +65,8 @@ func (a *auditor) reportedRow(r *Row, p Post, statuses []string) {
 		}
 		return
 	}
-	if len(statuses) == 0 && !a.law.Told {
-		return // Meta has it, and its echo may still settle it
+	if len(statuses) == 0 && (!a.law.Told || strings.HasSuffix(p.To, neverReported)) {
+		return // Meta has it, and its echo may still settle it, or there is none
 	}
 	want := "accepted"
 	for _, s := range statuses {

@@ -13,7 +13,7 @@ import (
 // The environment of the scenarios.
 const (
 	envBinary = "PERMESSO_PROOF_BINARY" // a program to judge in place of the one that is built here
-	envSeed   = "PERMESSO_PROOF_SEED"   // the one seed to play
+	envSeed   = "PERMESSO_PROOF_SEED"   // the one seed to play, or a range as 1-10
 	envSoak   = "PERMESSO_SOAK"         // 1 plays every scenario at length
 )
 

@@ -44,8 +44,14 @@ func (r *rig) draw(n int) int {
 func (r *rig) say(body []byte, stop *Stop) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	if _, err := r.player.Say(ctx, body, stop); err != nil {
+	began := time.Now()
+	taken, err := r.player.Say(ctx, body, stop)
+	if err != nil {
 		r.t.Errorf("%s, seed %d: %v", r.name, r.seed, err)
+		return
+	}
+	if stop != nil {
+		r.measured("ms from a stop to its 200", int(taken.Sub(began).Milliseconds()))
 	}
 }
 

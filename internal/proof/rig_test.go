@@ -13,8 +13,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/permesso/permesso/internal/proof/reliability"
 )
 
 const (
@@ -50,6 +53,11 @@ type rig struct {
 	running                 bool // there is something to audit
 	kills, takeovers, stops int
 	unknown                 int // most that were seen at once
+	verdict                 Verdict
+	settled                 int
+	met                     map[string]int // what it is about to how often it came to that
+	most                    map[string]int // what was measured to the largest of it
+	measuring               sync.Mutex
 }
 
 // settings are what scenarios change in a configuration.
@@ -84,11 +92,12 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 	if s.latency == 0 {
 		s.latency = 15 * time.Millisecond
 	}
-	r := &rig{t: t, name: name, seed: seed, chance: rand.New(rand.NewPCG(seed, 0x726967)), settings: s, dir: t.TempDir(), database: target, used: s.used}
+	r := &rig{t: t, name: name, seed: seed, chance: rand.New(rand.NewPCG(seed, 0x726967)), settings: s, dir: t.TempDir(), database: target, used: s.used, met: map[string]int{}, most: map[string]int{}}
 	if r.used == "" {
 		r.used = target
 	}
 	r.law = Law{Audience: map[string]int{}, Done: true, Told: true}
+	t.Cleanup(r.note)
 	db, err := openDatabase(target)
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +136,11 @@ func newRig(t *testing.T, name, target string, seed uint64, s settings) *rig {
 		return err
 	}))
 	r.importPeople()
+	for _, h := range r.houses {
+		if len(r.houses) > 1 {
+			r.verbIn(h, "resume", "--join") // a folder that the database does not know sends nothing
+		}
+	}
 	r.running = true
 	return r
 }
@@ -198,7 +212,12 @@ func (r *rig) start(h *house, args ...string) *process {
 // verb runs a verb to its end, which must be good.
 func (r *rig) verb(args ...string) string {
 	r.t.Helper()
-	p := r.start(r.houses[0], args...)
+	return r.verbIn(r.houses[0], args...)
+}
+
+func (r *rig) verbIn(h *house, args ...string) string {
+	r.t.Helper()
+	p := r.start(h, args...)
 	select {
 	case <-p.over:
 	case <-time.After(2 * patience):
@@ -389,7 +408,7 @@ func (r *rig) echoed() error {
 		}
 	}
 	for _, p := range posts {
-		if p.WAMID != "" && !told[p.Callback] && !strings.HasSuffix(p.To, "990005") { // of whom Meta never says a word
+		if p.WAMID != "" && !told[p.Callback] && !strings.HasSuffix(p.To, neverReported) {
 			return fmt.Errorf("the message to %s was not reported", masked(p.To))
 		}
 	}
@@ -424,14 +443,37 @@ func (r *rig) judge() {
 	r.t.Helper()
 	r.untilTold()
 	v := r.audit(r.law)
-	settled := r.unknown - v.Unknown
+	r.verdict, r.settled = v, r.unknown-v.Unknown
 	r.t.Logf("%s, %s, seed %d: %d people, %d kills, %d POSTs, %d doubles, %d after a stop of %d, %d unknown, %d settled",
-		r.name, r.databaseName(), r.seed, v.People, r.kills, v.Posts, v.Doubles, v.AfterStop, r.stops, r.unknown, settled)
+		r.name, r.databaseName(), r.seed, v.People, r.kills, v.Posts, v.Doubles, v.AfterStop, r.stops, r.unknown, r.settled)
 }
 
-// powered fails a scenario that did not come to what it is about.
+// note adds what came of the scenario to the results, also of one that did not come to its end.
+func (r *rig) note() {
+	v := r.verdict
+	if err := reliability.Append(reliability.Result{Day: time.Now().UTC().Format(time.DateOnly), Played: &reliability.Played{
+		Scenario: r.name, Database: r.databaseName(), Seed: r.seed, Long: os.Getenv(envSoak) == "1", Failed: r.t.Failed(),
+		Tally: reliability.Tally{
+			People: v.People, Posts: v.Posts, Doubles: v.Doubles, Stops: r.stops, AfterStop: v.AfterStop,
+			Unknown: r.unknown, Settled: r.settled, Kills: r.kills, Takeovers: r.takeovers,
+		},
+		Met: r.met, Most: r.most,
+	}}); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// measured notes a value of which the largest is told, for goroutines too.
+func (r *rig) measured(what string, value int) {
+	r.measuring.Lock()
+	defer r.measuring.Unlock()
+	r.most[what] = max(r.most[what], value)
+}
+
+// powered notes how often a scenario came to what it is about, and fails one that did not.
 func (r *rig) powered(what string, got, least int) {
 	r.t.Helper()
+	r.met[what] += got
 	if got < least {
 		r.t.Errorf("under-powered: %s: %d, want at least %d (%s, seed %d)", what, got, least, r.name, r.seed)
 	}

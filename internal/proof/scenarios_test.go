@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -86,15 +87,24 @@ func TestScenarios(t *testing.T) {
 	}
 }
 
-// seedsOf are the seeds to play: the one that is asked for, those of a soak, or one that is new each time.
+// seedsOf are the seeds to play: the one or the range that is asked for, those of a soak, or one that is new each time.
 func seedsOf(t *testing.T) []uint64 {
 	t.Helper()
 	if asked := os.Getenv(envSeed); asked != "" {
-		seed, err := strconv.ParseUint(asked, 10, 64)
-		if err != nil {
-			t.Fatalf("%s=%s is no number", envSeed, asked)
+		from, to, ranges := strings.Cut(asked, "-")
+		if !ranges {
+			to = from
 		}
-		return []uint64{seed}
+		first, err := strconv.ParseUint(from, 10, 64)
+		last, wrong := strconv.ParseUint(to, 10, 64)
+		if err != nil || wrong != nil || last < first || last-first >= 1000 {
+			t.Fatalf("%s=%s is neither a seed nor a range as 1-10, of 1,000 at most", envSeed, asked)
+		}
+		var seeds []uint64
+		for seed := first; seed <= last; seed++ {
+			seeds = append(seeds, seed)
+		}
+		return seeds
 	}
 	if os.Getenv(envSoak) == "1" {
 		return []uint64{1, 2, 3, 4, 5, 6, 7, 8, 9, 10}

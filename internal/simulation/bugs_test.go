@@ -4,9 +4,11 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/permesso/permesso/internal/proof/reliability"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
@@ -146,6 +148,14 @@ func (w *world) once(run string, rows []sender.Row) (left []sender.Row) {
 // TestTheJudgeFindsBugs plants one bug after another; some seed among a few must show it, and in the way that it should.
 func TestTheJudgeFindsBugs(t *testing.T) {
 	const patience = 12
+	var looked, found atomic.Int64
+	t.Cleanup(func() {
+		if err := reliability.Append(reliability.Result{
+			Day: time.Now().UTC().Format(time.DateOnly), Planted: &reliability.Planted{Found: int(found.Load()), Of: int(looked.Load())},
+		}); err != nil {
+			t.Error(err)
+		}
+	})
 	tried := bugs
 	if racing {
 		tried = bugs[:3]
@@ -153,10 +163,12 @@ func TestTheJudgeFindsBugs(t *testing.T) {
 	for _, planted := range tried {
 		t.Run(planted.name, func(t *testing.T) {
 			t.Parallel()
+			looked.Add(1)
 			for seed := planted.from; seed < planted.from+patience; seed++ {
 				for _, fault := range simulate(t, seed, &sometimes{}, planted.bug) {
 					if strings.Contains(strings.SplitN(fault, "\n", 2)[0], planted.bug.found) {
 						t.Logf("found by seed %d", seed)
+						found.Add(1)
 						return
 					}
 				}

@@ -63,6 +63,7 @@ func TestClockJumps(t *testing.T) {
 		for seed := *firstSeed; seed < *firstSeed+seeds; seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
+				t.Cleanup(func() { seen.end(t) })
 				path := blankDatabase(t)
 				synctest.Test(t, func(t *testing.T) {
 					time.Sleep(time.Until(dawn))
@@ -81,6 +82,7 @@ func TestClockJumps(t *testing.T) {
 			})
 		}
 	})
+	seen.report(t)
 	if seeds < enough {
 		return
 	}

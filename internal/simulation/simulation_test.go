@@ -55,6 +55,7 @@ func TestSimulation(t *testing.T) {
 		for seed := *firstSeed; seed < *firstSeed+uint64(*runs); seed++ {
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
+				t.Cleanup(func() { seen.end(t) })
 				for _, fault := range simulate(t, seed, seen, bug{}) {
 					t.Errorf("%s\nagain: go test ./internal/simulation -run TestSimulation -sim.seed=%d -sim.runs=1", fault, seed)
 				}

@@ -7,12 +7,26 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
+
+	"github.com/permesso/permesso/internal/proof/reliability"
 )
 
 // sometimes counts the paths that were met, over all seeds of a test.
 type sometimes struct {
-	mu   sync.Mutex
-	seen map[string]int
+	mu            sync.Mutex
+	seen          map[string]int
+	ended, failed int // seeds
+}
+
+// end counts a seed that is over.
+func (s *sometimes) end(t *testing.T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ended++
+	if t.Failed() {
+		s.failed++
+	}
 }
 
 func (s *sometimes) note(path string) {
@@ -30,7 +44,7 @@ func (s *sometimes) count(path string) int {
 	return s.seen[path]
 }
 
-// report logs how often each path was met.
+// report logs how often each path was met, and adds it to the results.
 func (s *sometimes) report(t *testing.T) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,5 +52,11 @@ func (s *sometimes) report(t *testing.T) {
 	for _, path := range slices.Sorted(maps.Keys(s.seen)) {
 		lines = append(lines, fmt.Sprintf("%7d %s", s.seen[path], path))
 	}
-	t.Logf("met, over %d seeds:\n%s", *runs, strings.Join(lines, "\n"))
+	t.Logf("met, over %d seeds:\n%s", s.ended, strings.Join(lines, "\n"))
+	if err := reliability.Append(reliability.Result{
+		Day:   time.Now().UTC().Format(time.DateOnly),
+		Lived: &reliability.Lived{Test: t.Name(), First: *firstSeed, Seeds: s.ended, Failed: s.failed, Met: s.seen},
+	}); err != nil {
+		t.Error(err)
+	}
 }

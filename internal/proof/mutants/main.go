@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/permesso/permesso/internal/proof/reliability"
 )
 
 // tries is how many seeds may look for one mutant: some lie in wait for a moment that not every run has.
@@ -52,18 +54,30 @@ func score(ctx context.Context, names []string) error {
 		return err
 	}
 	caught := 0
+	var unwritten error
 	var mu sync.Mutex
 	each(wanted, func(m mutant) {
 		began := time.Now()
-		word := w.look(ctx, m)
+		found := w.look(ctx, m)
 		mu.Lock()
 		defer mu.Unlock()
-		if strings.HasPrefix(word, "caught") {
+		if found.by != "" {
 			caught++
 		}
-		fmt.Printf("%-28s %-9s %-8s %s (%s)\n", m.name, m.scenario, m.database, word, time.Since(began).Round(time.Second))
+		fmt.Printf("%-28s %-9s %-8s %s (%s)\n", m.name, m.scenario, m.database, found.word(), time.Since(began).Round(time.Second))
+		if ctx.Err() == nil {
+			unwritten = errors.Join(unwritten, reliability.Append(reliability.Result{
+				Day: time.Now().UTC().Format(time.DateOnly),
+				Searched: &reliability.Searched{
+					Mutant: m.name, What: m.what, Scenario: m.scenario, Database: m.database, By: found.by, Seed: found.seed,
+				},
+			}))
+		}
 	})
 	fmt.Printf("%d of %d mutants caught\n", caught, len(wanted))
+	if unwritten != nil {
+		return unwritten
+	}
 	if caught < len(wanted) {
 		return fmt.Errorf("%d mutants are alive: the proof would not notice these bugs", len(wanted)-caught)
 	}
@@ -151,17 +165,34 @@ func (w *workshop) controls(ctx context.Context, wanted []mutant) error {
 func (w *workshop) play(ctx context.Context, program, scenario, database string, seed int) (string, bool) {
 	cmd := exec.CommandContext(ctx, w.judge, "-test.v", "-test.timeout=5m", "-test.run=^TestScenarios$/^"+scenario+"$/^seed[0-9]+$/^"+database+"$")
 	cmd.Dir = w.dir
-	cmd.Env = append(os.Environ(), "PERMESSO_PROOF_BINARY="+program, fmt.Sprintf("PERMESSO_PROOF_SEED=%d", seed), "PERMESSO_SOAK=")
+	cmd.Env = append(os.Environ(), "PERMESSO_PROOF_BINARY="+program, fmt.Sprintf("PERMESSO_PROOF_SEED=%d", seed), "PERMESSO_SOAK=", reliability.EnvResults+"=")
 	out, err := cmd.CombinedOutput()
 	played := regexp.MustCompile(`(?m)^ *--- (PASS|FAIL): TestScenarios/` + scenario + `/seed[0-9]+/` + database + ` `).Match(out)
 	return string(out), err == nil && played
 }
 
-// look builds a mutant and plays its scenario until it is caught. The answer begins with "caught" or "alive".
-func (w *workshop) look(ctx context.Context, m mutant) string {
+// search is what came of looking for a mutant.
+type search struct {
+	by   string // the invariant that caught it; "" when it is alive
+	seed int
+	said string // why it is alive
+}
+
+func (s search) word() string {
+	switch {
+	case s.by != "":
+		return fmt.Sprintf("caught by %s, seed %d", s.by, s.seed)
+	case s.said != "":
+		return "alive: " + s.said
+	}
+	return "alive"
+}
+
+// look builds a mutant and plays its scenario until it is caught.
+func (w *workshop) look(ctx context.Context, m mutant) search {
 	program, err := w.build(ctx, m)
 	if err != nil {
-		return "alive: " + err.Error()
+		return search{said: err.Error()}
 	}
 	defer func() { _ = os.Remove(program) }()
 	said := ""
@@ -169,7 +200,7 @@ func (w *workshop) look(ctx context.Context, m mutant) string {
 		out, passed := w.play(ctx, program, m.scenario, m.database, seed)
 		for _, invariant := range m.breaks {
 			if !passed && strings.Contains(out, "audit: "+invariant+": ") {
-				return fmt.Sprintf("caught by %s, seed %d", invariant, seed)
+				return search{by: invariant, seed: seed}
 			}
 		}
 		if !passed {
@@ -177,9 +208,9 @@ func (w *workshop) look(ctx context.Context, m mutant) string {
 		}
 	}
 	if said != "" {
-		return "alive: its scenario fails, and for another reason\n" + said
+		said = "its scenario fails, and for another reason\n" + said
 	}
-	return "alive"
+	return search{said: said}
 }
 
 // build builds the program with a mutant laid over the sources: no bug is ever written into the tree.
