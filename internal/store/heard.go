@@ -405,10 +405,13 @@ func (s *Store) applyEarly(ctx context.Context, tx *sqlx.Tx, now instant, wamids
 // How long what came early is looked at. Whoever records a message applies what waits for it; only two writes that passed each
 // other leave something behind, and they did so in the same moments.
 const (
+	// earlyFresh is what is looked at each time; all of it is looked at first, and then as often as this: every process may have
+	// ended in those moments.
 	earlyFresh = time.Hour
 	// earlyKept outlasts the 30 days for which Meta holds messages to people who are offline: what is older belongs to messages
 	// of others who use the number.
 	earlyKept = 40 * 24 * time.Hour
+	earlyPage = 500
 )
 
 // ReplayEarly applies early stops and statuses whose message has become known since; the two writes may have passed each other.
@@ -421,19 +424,41 @@ func (s *Store) ReplayEarly(ctx context.Context) error {
 	if err := s.forgetEarly(ctx, now-instant(earlyKept.Microseconds())); err != nil {
 		return err
 	}
+	fresh, after := now-instant(earlyFresh.Microseconds()), instant(0)
+	all := instant(s.earlyAll.Load()) <= fresh
+	if !all {
+		after = fresh
+	}
+	for {
+		applied, err := s.replayEarly(ctx, after)
+		if err != nil {
+			return err
+		}
+		if applied < earlyPage {
+			break
+		}
+	}
+	if all {
+		s.earlyAll.Store(int64(now))
+	}
+	return nil
+}
+
+// replayEarly applies a page of what was received after an instant and returns how many messages it was about.
+func (s *Store) replayEarly(ctx context.Context, after instant) (applied int, err error) {
 	var wamids []string
-	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid WHERE e2.received_at > $1 LIMIT 500`,
-		now-instant(earlyFresh.Microseconds())); err != nil {
-		return fmt.Errorf("reading early statuses: %w", err)
+	if err := s.read.SelectContext(ctx, &wamids, `SELECT DISTINCT e2.wamid FROM early_statuses e2 JOIN messages m ON m.wamid = e2.wamid WHERE e2.received_at > $1 LIMIT $2`,
+		after, earlyPage); err != nil {
+		return 0, fmt.Errorf("reading early statuses: %w", err)
 	}
 	if len(wamids) == 0 {
-		return nil
+		return 0, nil
 	}
 	b := s.dialect.newBatch()
 	for _, w := range wamids {
 		b.row().str(w)
 	}
-	return s.inTx(ctx, func(tx *sqlx.Tx) error {
+	return len(wamids), s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
 			return err

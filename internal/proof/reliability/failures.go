@@ -65,7 +65,7 @@ var wireFailures = []Failure{
 		ID: "F6", Title: "Webhooks come weeks late",
 		Fails: "A report comes a month after its run was done.",
 		Holds: "It is taken and counted, and the run stays done.",
-		Shown: slices.Concat(awaited(played("late")), lived("a month late")),
+		Shown: slices.Concat(played("late"), lived("a month late")),
 	},
 	{
 		ID: "F7", Title: "A report overtakes the answer",
@@ -93,8 +93,8 @@ var databaseFailures = []Failure{
 		ID: "F9", Title: "A stop comes while the database is away",
 		Fails: "People stop while PostgreSQL is down or SQLite's file is locked.",
 		Holds: "Their webhook is answered 503, so that Meta brings it again, and never 200; once it is stored, it is in force.",
-		Shown: slices.Concat(played("server"), awaited(played("outage")), by("internal/e2e", "TestStopWhileTheDatabaseIsAway"), by("internal/webhook", "TestSinkThatFailsGives503", "TestSinkThatHangsGives503"),
-			awaited(by("internal/webhook", "TestRefusedStopIsOwed", "TestOwedStopIsStoredBesideOthers", "TestPoisonedStopIsNotOwed")),
+		Shown: slices.Concat(played("server"), played("outage"), by("internal/e2e", "TestStopWhileTheDatabaseIsAway"), by("internal/webhook", "TestSinkThatFailsGives503", "TestSinkThatHangsGives503"),
+			by("internal/webhook", "TestRefusedStopIsOwed", "TestOwedStopIsStoredBesideOthers", "TestPoisonedStopIsNotOwed"),
 			lived("webhook not taken")),
 	},
 	{
@@ -119,14 +119,14 @@ var databaseFailures = []Failure{
 		ID: "F16", Title: "The disk is full",
 		Fails:  "The database cannot write any more in the middle of a run, and later can again.",
 		Holds:  "A gate that cannot commit sends nothing; a webhook that cannot be stored is answered 503; both go on by themselves.",
-		Shown:  slices.Concat(awaited(played("disk")), by("internal/webhook", "TestSinkThatFailsGives503")),
+		Shown:  slices.Concat(played("disk"), by("internal/webhook", "TestSinkThatFailsGives503")),
 		Beyond: "A disk is filled only where the tests may mount a small one, which takes root; elsewhere writes that fail stand in its place.",
 	},
 	{
 		ID: "F17", Title: "The power fails",
 		Fails: "Machine or server stop at once; what was not synced is gone, and the last write may be torn.",
 		Holds: "A gate and an opt-out that were acknowledged are on the disk.",
-		Shown: slices.Concat(played("server"), awaited(played("power"))),
+		Shown: slices.Concat(played("server"), played("power")),
 		Beyond: "No test takes the power from a machine. What a disk may hold after that is made from what was synced; that it keeps what it says it " +
 			"has synced is the disk's own promise.",
 	},

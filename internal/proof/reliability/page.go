@@ -28,11 +28,6 @@ type page struct {
 
 func (p *page) line(format string, args ...any) { fmt.Fprintf(&p.text, format+"\n", args...) }
 
-// there leaves out what is awaited still.
-func (p *page) there(all []Shown) []Shown {
-	return slices.DeleteFunc(slices.Clone(all), func(s Shown) bool { return s.awaited && !p.tree.has(s) })
-}
-
 func (p *page) opening() {
 	p.line("# Reliability")
 	p.line("")
@@ -138,7 +133,7 @@ func (p *page) entry(f Failure) string {
 	var names []string
 	var sum Tally
 	tests, plays := 0, 0
-	for _, s := range p.there(f.Shown) {
+	for _, s := range f.Shown {
 		if s.scenario == "" {
 			tests++
 			continue
@@ -163,7 +158,6 @@ func (p *page) entry(f Failure) string {
 
 // evidence names what shows a thing, its figures, and how it is played again.
 func (p *page) evidence(all []Shown) {
-	all = p.there(all)
 	if len(all) == 0 {
 		p.line("No test of this is in the tree.")
 		return

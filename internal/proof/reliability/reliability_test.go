@@ -96,7 +96,7 @@ func TestEverythingNamedExists(t *testing.T) {
 		}
 		for i, s := range all {
 			named[s.scenario] = true
-			if !s.awaited && !have.has(s) {
+			if !have.has(s) {
 				t.Errorf("%s names what is not there: %+v", what, s)
 			}
 			if s.path != "" && !have.texts[simulationRoom][s.path] {

@@ -21,7 +21,6 @@ type Shown struct {
 	part       string // a subtest, "" for the whole
 	scenario   string // of internal/proof; then nothing else is set
 	path       string // of the simulation: what must be met for it to be shown
-	awaited    bool   // it is named before it is there, and is shown from then on
 }
 
 // by are tests of a package, which is named by its folder.
@@ -52,14 +51,6 @@ func kept(parts ...string) (all []Shown) {
 func lived(paths ...string) (all []Shown) {
 	for _, path := range paths {
 		all = append(all, Shown{room: simulationRoom, test: "TestSimulation", path: path})
-	}
-	return all
-}
-
-// awaited marks what is not there yet.
-func awaited(all []Shown) []Shown {
-	for i := range all {
-		all[i].awaited = true
 	}
 	return all
 }
