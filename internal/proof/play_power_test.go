@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -23,6 +24,13 @@ func playPower(t *testing.T, target string, seed uint64, soak length) {
 	told := tellsSynced(filepath.Dir(database))
 	p := r.serve(r.houses[0])
 	r.detach("offer")
+	r.must("the run is planned", eventually(patience, func() error { // a large one sends before: then an image has a part of its people
+		planned, err := r.count("SELECT count(*) FROM runs WHERE planned_at IS NOT NULL")
+		if err == nil && planned == 0 {
+			err = errors.New("it is not")
+		}
+		return err
+	}))
 	r.untilPosted(5)
 	said := r.stopNowAndThen(people / 8)
 	var torn int64
