@@ -90,19 +90,20 @@ func TestBreakersOpenAndHeal(t *testing.T) {
 		name    string
 		wrong   graphError
 		breaker string
+		signs   int // of it are needed
 		failed  int // whose message is lost to it
 		heal    func(h *house, run string)
 	}{
-		{"template", graphError{400, 132015, "Template is paused", ""}, "template weekend_offer", 0, func(h *house, _ string) {
+		{"template", graphError{400, 132015, "Template is paused", ""}, "template weekend_offer", 1, 0, func(h *house, _ string) {
 			h.acknowledged(templateIs("weekend_offer", "it", "APPROVED"))
 		}},
-		{"account", graphError{403, 368, "Temporarily blocked for policies violations", ""}, "account", 0, func(h *house, _ string) {
+		{"account", graphError{403, 368, "Temporarily blocked for policies violations", ""}, "account", 1, 0, func(h *house, _ string) {
 			h.acknowledged(envelope("account_update", map[string]any{"event": "DISABLED_UPDATE", "ban_info": map[string]any{"waba_ban_state": "REINSTATE"}}))
 		}},
-		{"number", graphError{400, 133010, "Phone number not registered", ""}, "number " + numberID, 0, func(h *house, run string) {
+		{"number", graphError{400, 133010, "Phone number not registered", ""}, "number " + numberID, 1, 0, func(h *house, run string) {
 			h.must("runs", "resume", run, "--detach")
 		}},
-		{"campaign", graphError{400, 100, "Invalid parameter", "the button is not one"}, "campaign weekend-offer", 9, func(h *house, run string) {
+		{"campaign", graphError{400, 100, "Invalid parameter", "the button is not one"}, "campaign weekend-offer", 10, 9, func(h *house, run string) {
 			h.must("runs", "resume", run, "--detach")
 		}},
 	} {
@@ -124,8 +125,8 @@ func TestBreakersOpenAndHeal(t *testing.T) {
 				db := storetest.SQL(t, target)
 				h.serve()
 				run := strings.TrimSpace(h.must("run", "weekend-offer", "--detach"))
-				h.meta.atLeast(until + 10)
-				h.paused(db, run, h.meta.posts()[until+9].start.Add(2*time.Second), tt.breaker)
+				h.meta.atLeast(until + tt.signs)
+				h.paused(db, run, h.meta.posts()[until+tt.signs-1].start.Add(2*time.Second), tt.breaker)
 				h.silentAfter(time.Now(), time.Second)
 				refused := h.refusedWith(tt.wrong.code)
 				t.Logf("%d messages met it", refused)

@@ -35,8 +35,11 @@ func playLate(t *testing.T, target string, seed uint64, soak length) {
 	if after := r.runsAsTheyAre(); after != before {
 		t.Errorf("late, seed %d: the run was %s and is %s", seed, before, after)
 	}
-	if said := p.err.String(); strings.Contains(said, `"level":"ERROR"`) {
-		t.Errorf("late, seed %d: reports that came late are errors: %s", seed, said)
+	for line := range strings.Lines(p.err.String()) {
+		// The proxy cuts reads of the templates too, which is no matter of reports.
+		if strings.Contains(line, `"level":"ERROR"`) && !strings.Contains(line, "templates cannot be synced") {
+			t.Errorf("late, seed %d: reports that came late are errors: %s", seed, line)
+		}
 	}
 	late, err := r.count(fmt.Sprintf("SELECT count(*) FROM deliveries WHERE sent_at - sending_at >= %d OR failed_at - sending_at >= %[1]d", (lateBy - time.Minute).Microseconds())) // Meta's times are whole seconds
 	r.must("counting", err)

@@ -56,7 +56,7 @@ func playPower(t *testing.T, target string, seed uint64, soak length) {
 	<-said.over
 	r.stops = stopped
 	r.untilOver()
-	r.powered("images of a run in the middle", early, cuts*3/4)
+	r.powered("images of a run in the middle", early, soak.of(cuts/5, cuts*3/4))
 	r.powered("stops that were acknowledged before an image", stopped, 1)
 	r.powered("images with something that was not on the disk", unsafe, 1)
 	t.Logf("power: %d images, %d of them in the middle of the run, %d with %d bytes that were not on the disk, the kernel says what is: %t", cuts, early, unsafe, torn, told)

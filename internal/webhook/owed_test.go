@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/permesso/permesso/internal/webhook"
@@ -110,6 +111,7 @@ func TestPoisonedStopIsNotOwed(t *testing.T) {
 			t.Fatalf("status %d, want 503", got)
 		}
 		time.Sleep(time.Second)
+		synctest.Wait()
 		if text := log.String(); r.Owes() || !strings.Contains(text, "although the database can be written") || strings.Contains(text, "393895550101") {
 			t.Errorf("owed %t; log: %s", r.Owes(), text)
 		}
