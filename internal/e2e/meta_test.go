@@ -53,6 +53,7 @@ type faults struct {
 	refuse   func(n int, p post) *graphError // nil takes it
 	lose     func(n int, p post) loss
 	statuses func(n int, p post) []string // what becomes of it; nil is nothing
+	stall    func(n int) <-chan struct{}  // its answer waits for this; nil does not wait
 }
 
 type loss int
@@ -161,6 +162,23 @@ func (m *meta) atLeast(n int) {
 	})
 }
 
+// stallsAfter lets the answers to all but the first n POSTs wait until release is called, or the test is over: a run of more people
+// than a sender posts at once stands in its middle for as long as a busy machine needs to look at it.
+func (m *meta) stallsAfter(n int) (release func()) {
+	stalled := make(chan struct{})
+	release = sync.OnceFunc(func() { close(stalled) })
+	m.t.Cleanup(release)
+	m.with(func(f *faults) {
+		f.stall = func(nth int) <-chan struct{} {
+			if nth <= n {
+				return nil
+			}
+			return stalled
+		}
+	})
+	return release
+}
+
 // byPerson groups posts by person.
 func byPerson(posts []post) map[string][]post {
 	people := map[string][]post{}
@@ -216,10 +234,17 @@ func (m *meta) send(w http.ResponseWriter, r *http.Request) {
 	if wrong == nil && m.faults.statuses != nil {
 		m.hooks.statuses(p, m.faults.statuses(n, p))
 	}
+	var stalled <-chan struct{}
+	if m.faults.stall != nil {
+		stalled = m.faults.stall(n)
+	}
 	m.mu.Unlock()
 
 	if latency > 0 {
 		time.Sleep(latency)
+	}
+	if stalled != nil {
+		<-stalled
 	}
 	m.answer(w, p, wrong, what)
 }
