@@ -25,6 +25,7 @@ type meta struct {
 	mu     sync.Mutex
 	ledger []post
 	faults faults
+	asked  map[string]int // GETs of a number
 
 	templates atomic.Pointer[[]metaTemplate]
 	token     atomic.Pointer[string] // the only one that it accepts
@@ -54,6 +55,7 @@ type faults struct {
 	lose     func(n int, p post) loss
 	statuses func(n int, p post) []string // what becomes of it; nil is nothing
 	stall    func(n int) <-chan struct{}  // its answer waits for this; nil does not wait
+	health   map[string]health            // by number; one that is not there is well
 }
 
 type loss int
@@ -104,7 +106,7 @@ type parameter struct {
 // newMeta starts a Meta that tells webhookURL what becomes of messages.
 func newMeta(t *testing.T, webhookURL string) *meta {
 	t.Helper()
-	m := &meta{t: t, hooks: newHooks(webhookURL)}
+	m := &meta{t: t, asked: map[string]int{}, hooks: newHooks(webhookURL)}
 	m.templates.Store(&defaultTemplates)
 	m.token.Store(new(accessToken))
 	mux := http.NewServeMux()
@@ -177,6 +179,13 @@ func (m *meta) stallsAfter(n int) (release func()) {
 		}
 	})
 	return release
+}
+
+// askedFor is how often Meta was asked about a number.
+func (m *meta) askedFor(number string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked[number]
 }
 
 // byPerson groups posts by person.
