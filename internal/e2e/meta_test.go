@@ -36,6 +36,7 @@ type meta struct {
 // post is one POST of a message, as Meta saw it.
 type post struct {
 	start    time.Time // when its first byte was read
+	ended    time.Time // when its answer was written, or the connection given up
 	to       string
 	edge     string
 	body     message
@@ -255,6 +256,11 @@ func (m *meta) send(w http.ResponseWriter, r *http.Request) {
 	if stalled != nil {
 		<-stalled
 	}
+	defer func() { // also when the answer is to abort the connection
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.ledger[n-1].ended = time.Now()
+	}()
 	m.answer(w, p, wrong, what)
 }
 

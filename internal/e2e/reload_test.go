@@ -23,6 +23,7 @@ func TestConfigurationIsTakenUp(t *testing.T) {
 		h := newHouse(t, target, settings{perSecond: 60, campaigns: weekendOffer})
 		all := h.plainPeople(people)
 		p := h.serve()
+		release := h.meta.stallsAfter(20)
 		run := strings.TrimSpace(h.must("run", "weekend-offer", "--detach"))
 		h.meta.atLeast(20)
 
@@ -39,6 +40,7 @@ func TestConfigurationIsTakenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		h.logs(p, "the configuration was read anew", 1)
+		release()
 		for who, line := range h.ends(run) {
 			if line.State != "accepted" {
 				t.Errorf("…%s is %s", who[len(who)-5:], line.State)
