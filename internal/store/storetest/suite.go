@@ -5,9 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -100,19 +97,6 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 			group.test(newWorld(t, open(t)))
 		})
 	}
-}
-
-// Beside makes an empty database next to target, of the same kind, that is gone when the test is over.
-func Beside(t *testing.T, target string) string {
-	t.Helper()
-	if strings.HasPrefix(target, "sqlite:") {
-		return "sqlite:" + filepath.Join(t.TempDir(), "beside.db")
-	}
-	address, err := url.Parse(target)
-	if err != nil {
-		t.Fatalf("the test's database has no address: %v", err)
-	}
-	return newPostgres(t, address.String())
 }
 
 const (
