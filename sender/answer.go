@@ -98,10 +98,11 @@ type Answer struct {
 	NumberID string
 	To       Recipient
 	Scope    policy.Scope
-	Language string // of the word that was written
+	Language string // of the word that was written; once it is worded, of the text
 	Reads    string // the language of the contact, "" when none is known
 	AskedAt  time.Time
 	Category policy.Category // of a question
+	Business string          // whose question it is
 	Text     string
 	Buttons  []Button // at most three; none for a plain text
 }

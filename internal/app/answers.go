@@ -75,7 +75,7 @@ func word(cfg *config.Config, a sender.Answer) sender.Answer {
 		if utf8.RuneCountInString(q.Text) > longestQuestion {
 			return a
 		}
-		a.Category, a.Text = category, q.Text
+		a.Category, a.Business, a.Language, a.Text = category, cfg.Business.Name, q.Language, q.Text
 		a.Buttons = []sender.Button{
 			{ID: policy.QuestionPayload(a.ID.String(), true), Title: q.Yes},
 			{ID: policy.QuestionPayload(a.ID.String(), false), Title: q.No},

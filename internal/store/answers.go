@@ -222,8 +222,8 @@ func (s *Store) AdmitAnswer(ctx context.Context, a sender.Answer) (admitted bool
 		if a.Kind == sender.Question {
 			asked = storable(a.Text)
 		}
-		admitted, err = changed(tx.ExecContext(ctx, `UPDATE answers SET state = 'sending', sending_at = $2, attempts = attempts + 1, text = $3
-			WHERE answer_id = $1 AND state = 'queued'`, a.ID[:], now, asked))
+		admitted, err = changed(tx.ExecContext(ctx, `UPDATE answers SET state = 'sending', sending_at = $2, attempts = attempts + 1, text = $3, business = $4, language = $5
+			WHERE answer_id = $1 AND state = 'queued'`, a.ID[:], now, asked, storable(a.Business), storable(a.Language)))
 		return err
 	})
 	if err != nil {

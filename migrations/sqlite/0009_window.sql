@@ -25,6 +25,7 @@ CREATE TABLE answers (
     reason     TEXT    NOT NULL DEFAULT '',
     attempts   INTEGER NOT NULL DEFAULT 0,
     text       TEXT    NOT NULL DEFAULT '',
+    business   TEXT    NOT NULL DEFAULT '',
     wamid      TEXT,
     sending_at INTEGER,
     said       TEXT    NOT NULL DEFAULT '' CHECK (said IN ('', 'yes', 'no')),
