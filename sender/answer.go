@@ -129,6 +129,9 @@ func (a Answer) Body(instance string) ([]byte, error) {
 	type words struct {
 		Body string `json:"body"`
 	}
+	type caption struct {
+		Text string `json:"text"`
+	}
 	type reply struct {
 		ID    string `json:"id"`
 		Title string `json:"title"`
@@ -141,9 +144,9 @@ func (a Answer) Body(instance string) ([]byte, error) {
 		Buttons []button `json:"buttons"`
 	}
 	type interactive struct {
-		Type   string `json:"type"`
-		Body   words  `json:"body"`
-		Action action `json:"action"`
+		Type   string  `json:"type"`
+		Body   caption `json:"body"`
+		Action action  `json:"action"`
 	}
 	message := struct {
 		Product     string       `json:"messaging_product"`
@@ -159,7 +162,7 @@ func (a Answer) Body(instance string) ([]byte, error) {
 		message.Recipient = a.To.UserID
 	}
 	if len(a.Buttons) > 0 {
-		menu := &interactive{Type: "button", Body: words{a.Text}}
+		menu := &interactive{Type: "button", Body: caption{a.Text}}
 		for _, b := range a.Buttons {
 			menu.Action.Buttons = append(menu.Action.Buttons, button{"reply", reply(b)})
 		}

@@ -134,20 +134,29 @@ func (s *Store) applyWishes(ctx context.Context, tx *sqlx.Tx, now instant, wishe
 	return nil
 }
 
-// grants reports whether a wish is one more, and not the same again: a stop is confirmed once until the person took it back.
+// grants reports whether a wish is one more, and not the same again: a stop is confirmed once until the person took it back, and none
+// is confirmed below one of everything.
 func grants(w sender.Wish, person policy.PersonID, asked instant, stops []stopRow, past []answerPast) bool {
 	if w.Kind == sender.Confirmation {
-		held, lifted := false, instant(0)
-		for _, stop := range stops {
-			if policy.PersonID(stop.PersonID) == person && stop.Scope == w.Scope && stop.Origin.LiftedByPerson() {
-				held, lifted = held || stop.active(), max(lifted, stop.LiftedAt)
-			}
-		}
-		return held && !slices.ContainsFunc(past, func(p answerPast) bool { return p.is(w, person) && p.AskedAt > lifted })
+		held, _ := ownStop(stops, person, w.Scope)
+		return held && !slices.ContainsFunc(past, func(p answerPast) bool {
+			_, lifted := ownStop(stops, person, p.Scope)
+			return policy.PersonID(p.PersonID) == person && p.Kind == w.Kind && p.State != "dropped" && p.AskedAt > lifted && (p.Scope == w.Scope || p.Scope == policy.ScopeAll)
+		})
 	}
 	return !slices.ContainsFunc(past, func(p answerPast) bool {
 		return p.is(w, person) && asked.time().Sub(p.AskedAt.time()).Abs() < againAfter
 	})
+}
+
+// ownStop reports whether a stop of the person's own of that scope holds, and when it was last taken back.
+func ownStop(stops []stopRow, person policy.PersonID, scope policy.Scope) (held bool, lifted instant) {
+	for _, stop := range stops {
+		if policy.PersonID(stop.PersonID) == person && stop.Scope == scope && stop.Origin.LiftedByPerson() {
+			held, lifted = held || stop.active(), max(lifted, stop.LiftedAt)
+		}
+	}
+	return held, lifted
 }
 
 func (p answerPast) is(w sender.Wish, person policy.PersonID) bool {

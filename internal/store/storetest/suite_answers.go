@@ -119,7 +119,7 @@ func testConfirmations(w *world) {
 	}
 	w.must(w.store.AnswerEnded(w.ctx, a.ID, sender.Result{Fate: sender.Taken, WAMID: "wamid.answer"}))
 	w.receive(first, w.written(p, 0, stops(policy.ScopeAll)))
-	w.receive(w.written(p, 0, stops(policy.ScopeAll)), w.written(p, 0, stops(policy.ScopeAll)), first)
+	w.receive(w.written(p, 0, stops(policy.ScopeAll)), w.written(p, 0, stops(policy.ScopeCategory("offers"))), first)
 
 	// One whose answer is lost is never sent again; one that did not leave is.
 	w.receive(w.written(cut, 0, stops(policy.ScopeKind(policy.Marketing))), w.written(other, 0, stops(policy.ScopeAll)), w.written(other, 0, stops(policy.ScopeAll)))
