@@ -68,7 +68,7 @@ func Spoken(there func(yield func(string) bool), wanted ...string) int {
 			switch {
 			case exact < 0 && strings.EqualFold(tag, want):
 				exact = i
-			case near < 0 && strings.EqualFold(base(tag), base(want)):
+			case near < 0 && strings.EqualFold(mainLanguage(tag), mainLanguage(want)):
 				near = i
 			}
 			i++
@@ -80,8 +80,8 @@ func Spoken(there func(yield func(string) bool), wanted ...string) int {
 	return -1
 }
 
-// base is a tag's language without script and region.
-func base(tag string) string {
+// mainLanguage is a tag's language without script and region.
+func mainLanguage(tag string) string {
 	tag, _, _ = strings.Cut(tag, "-")
 	tag, _, _ = strings.Cut(tag, "_")
 	return tag
