@@ -91,6 +91,12 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"quarantine", testQuarantine},
 		{"messages that nobody sent", testOrphans},
 		{"an undone import against consents and stops", testUndoRaces},
+		{"an opt-out is confirmed once", testConfirmations},
+		{"what is not answered", testAnswersRefused},
+		{"answers and many processes", testAnswerRaces},
+		{"a yes and a no to a question", testNods},
+		{"Meta's word on an answer", testAnswerStatuses},
+		{"what people write waits for the business", testReplies},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
