@@ -19,7 +19,7 @@ type queries struct {
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
 	suppress, consentsThere, addWordings                                              statement
-	consentsToErase, eraseConsents                                                    statement
+	consentsToErase, eraseConsents, chainOld                                          statement
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
@@ -158,6 +158,9 @@ func buildQueries(d dialect) queries {
 		eraseConsents: with(`UPDATE consents SET evidence = '', ip = '', agent = '', salt = NULL, event_id = x.random, personal = x.personal FROM {batch}
 			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id`,
 			person, textOf("category"), integerOf("at"), bytesOf("event_id"), bytesOf("random"), bytesOf("personal")),
+		chainOld: with(`UPDATE consents SET event = x.event, link = x.link, salt = x.salt FROM {batch}
+			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id AND consents.event IS NULL`,
+			person, textOf("category"), integerOf("at"), bytesOf("event_id"), integerOf("event"), bytesOf("link"), bytesOf("salt")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.
