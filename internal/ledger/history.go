@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/permesso/permesso/policy"
 )
 
 // History is what a file of checkpoints says, line by line: where the chains stood when.
@@ -101,6 +103,19 @@ func (h *History) End(known int64, keys map[KeyID]Key) {
 		h.find(fmt.Sprintf("the signature of line %d of the checkpoints, the last, is wrong", h.last.Line))
 	}
 }
+
+// Over is the first checkpoint that was written after an event, its line and time; 0 when there is none.
+func (h *History) Over(event policy.EventID) (line int64, at time.Time) {
+	for _, m := range h.marks[event.Chain()] {
+		if m.seq >= event.Seq() && (line == 0 || m.line < line) {
+			line, at = m.line, m.at
+		}
+	}
+	return line, at
+}
+
+// LastLine is the last line that could be read, as it stands in the file.
+func (h *History) LastLine() string { return string(h.lastLine) }
 
 // Sound reports whether every line could be read, follows the one before, and the last is signed by one of the keys.
 func (h *History) Sound(keys map[KeyID]Key) bool {

@@ -207,6 +207,12 @@ func (g *Segment) unseal(r *Row) {
 	}
 }
 
+// Sound reports whether every event of the segment was there and fits its link; known is false when the key is not here.
+func (g *Segment) Sound() (sound, known bool) {
+	sound = g.seq == g.to && len(g.wrong) == 0 && len(g.gaps) == 0 && len(g.found) == 0
+	return sound, !sound || g.sealer != nil
+}
+
 func (g *Segment) edited(event policy.EventID) {
 	g.find(EventEdited, event.Seq(), time.Time{}, sayEdited(event))
 }

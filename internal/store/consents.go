@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -135,30 +136,46 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 	if err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
-	var rows []struct {
-		Category   string        `db:"category"`
-		Action     policy.Action `db:"action"`
-		At         instant       `db:"at"`
-		Source     string        `db:"source"`
-		Wording    string        `db:"wording"`
-		Evidence   string        `db:"evidence"`
-		Actor      string        `db:"actor"`
-		RecordedAt instant       `db:"recorded_at"`
-	}
-	if err := s.read.SelectContext(ctx, &rows, `SELECT c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.evidence, c.actor, c.recorded_at
+	var rows []consentRow
+	if err := s.read.SelectContext(ctx, &rows, `SELECT COALESCE(c.event, 0) AS event, c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.wording_hash,
+		c.business, c.language, c.evidence, c.ip, c.agent, c.actor, c.recorded_at, c.personal, c.link
 		FROM consents c LEFT JOIN wordings w ON w.hash = c.wording_hash
 		WHERE c.person_id IN (SELECT x.person_id FROM `+s.dialect.batch(1, bytesOf("person_id"))+`)
 		ORDER BY c.at, c.category, c.event_id`, s.batchOf(people).only(isBytes)); err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
-	ledger := make([]report.Consent, len(rows))
+	events := make([]report.Consent, len(rows))
 	for i, r := range rows {
-		ledger[i] = report.Consent{
-			Category: r.Category, Action: r.Action, At: reached(r.At), Source: r.Source, Wording: r.Wording, Evidence: r.Evidence,
-			RecordedAt: reached(r.RecordedAt), Actor: r.Actor,
-		}
+		events[i] = r.report()
 	}
-	return ledger, nil
+	return events, nil
+}
+
+type consentRow struct {
+	Event       policy.EventID `db:"event"`
+	Category    string         `db:"category"`
+	Action      policy.Action  `db:"action"`
+	At          instant        `db:"at"`
+	Source      string         `db:"source"`
+	Wording     string         `db:"wording"`
+	WordingHash []byte         `db:"wording_hash"`
+	Business    string         `db:"business"`
+	Language    string         `db:"language"`
+	Evidence    string         `db:"evidence"`
+	IP          string         `db:"ip"`
+	Agent       string         `db:"agent"`
+	Actor       string         `db:"actor"`
+	RecordedAt  instant        `db:"recorded_at"`
+	Personal    []byte         `db:"personal"`
+	Link        []byte         `db:"link"`
+}
+
+func (r consentRow) report() report.Consent {
+	return report.Consent{
+		Event: r.Event, Category: r.Category, Action: r.Action, At: reached(r.At), Source: r.Source, Wording: r.Wording, WordingHash: hex.EncodeToString(r.WordingHash),
+		Business: r.Business, Language: r.Language, Evidence: r.Evidence, IP: r.IP, Agent: r.Agent, RecordedAt: reached(r.RecordedAt), Actor: r.Actor,
+		Erased: r.Personal != nil, Link: hex.EncodeToString(r.Link),
+	}
 }
 
 // reached is an instant as reports print it.
