@@ -29,7 +29,7 @@ func (a *App) KeepLedger(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := a.Checkpoint(ctx); err != nil {
-		a.Log.Error("the consents are recorded, and their checkpoint in state_dir was not written", "error", err)
+		a.Log.Error("the consents are recorded, and no checkpoint of them was written in state_dir", "error", err)
 	}
 }
 

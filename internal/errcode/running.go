@@ -179,7 +179,7 @@ func running() []Entry {
 		{
 			Code: LedgerBroken, Title: "The consent ledger is not as it was recorded",
 			Means: "Events of the ledger, or checkpoints of it in `state_dir`, were edited, moved or taken away since they were written; or a backup was put back, and lacks what came after it.",
-			Do:    "`permesso consent verify` says what, and where. docs/CONSENT.md says what each finding means, and how a ledger is accepted as it stands.",
+			Do:    "`permesso consent verify` says what, and where. docs/LEDGER.md says what each finding means, and how a ledger is accepted as it stands.",
 		},
 		{
 			Code: JournalDamaged, Title: "The suppression journal is damaged",

@@ -120,7 +120,7 @@ func (h *History) LastLine() string { return string(h.lastLine) }
 // Sound reports whether every line could be read, follows the one before, and the last is signed by one of the keys.
 func (h *History) Sound(keys map[KeyID]Key) bool {
 	_, ours := keys[h.last.Key()]
-	return h.lines == 0 || len(h.found) == 0 && ours
+	return len(h.found) == 0 && (h.lines == 0 || ours)
 }
 
 // Last is the last line that could be read.

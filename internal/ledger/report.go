@@ -2,7 +2,10 @@ package ledger
 
 import (
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/permesso/permesso/policy"
 )
 
 // Report is what a verification of the whole ledger found.
@@ -38,6 +41,17 @@ func (r *Report) Take(c Checked) {
 		}
 		r.More[kind] += n
 	}
+}
+
+// Reconsider drops what an erasure explains that was recorded while the ledger was read.
+func (r *Report) Reconsider(erased map[policy.PersonID]int64) {
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool {
+		if f.erased == nil {
+			return false
+		}
+		when, recorded := erased[f.erased.person]
+		return recorded && when >= f.erased.recorded
+	})
 }
 
 // TakeOlder makes one finding of all that the database lacks of what checkpoints tell: it is known to be an older copy of itself,

@@ -41,6 +41,14 @@ type Finding struct {
 	To    int64     // the last
 	At    time.Time // of the checkpoint that tells; zero when none does
 	Why   string    // one sentence, without a full stop
+
+	erased *erasedRow // what an ErasureUnrecorded is about
+}
+
+// erasedRow is an event whose personal part is gone.
+type erasedRow struct {
+	person   policy.PersonID
+	recorded int64
 }
 
 // Row is an event as it stands in the database.
@@ -194,7 +202,7 @@ func (g *Segment) unseal(r *Row) {
 	case r.Sealed != nil:
 		r.Personal = r.Sealed
 		if when, recorded := g.chain.erased[r.Person]; !recorded || when < r.RecordedAt || r.Salt != nil {
-			g.find(ErasureUnrecorded, seq, time.Time{}, fmt.Sprintf("the personal part of event %s is gone, and no erasure of the person is on record", r.Event))
+			g.unrecorded(r)
 		}
 		if !personal.Empty() {
 			g.find(EventEdited, seq, time.Time{}, fmt.Sprintf("event %s has a personal part again after it was erased", r.Event))
@@ -204,6 +212,14 @@ func (g *Segment) unseal(r *Row) {
 		r.Personal = sealed[:]
 	case r.Salt == nil && !personal.Empty():
 		g.find(EventEdited, seq, time.Time{}, fmt.Sprintf("event %s has a personal part that it did not have when it was recorded", r.Event))
+	}
+}
+
+func (g *Segment) unrecorded(r *Row) {
+	kept := len(g.found)
+	g.find(ErasureUnrecorded, r.Event.Seq(), time.Time{}, fmt.Sprintf("the personal part of event %s is gone, and no erasure of the person is on record", r.Event))
+	if len(g.found) > kept && r.Salt == nil {
+		g.found[kept].erased = &erasedRow{r.Person, r.RecordedAt}
 	}
 }
 

@@ -32,6 +32,7 @@ func (s *Store) eraseConsents(ctx context.Context, tx *sqlx.Tx, now instant, peo
 		Agent    string  `db:"agent"`
 		Salt     []byte  `db:"salt"`
 		Personal []byte  `db:"personal"`
+		Recorded instant `db:"recorded_at"`
 	}
 	if err := s.queries.consentsToErase.read(ctx, tx, &rows, s.batchOf(people)); err != nil {
 		return fmt.Errorf("reading consents to erase: %w", err)
@@ -40,6 +41,7 @@ func (s *Store) eraseConsents(ctx context.Context, tx *sqlx.Tx, now instant, peo
 	var sealer ledger.Sealer
 	for _, r := range rows {
 		had[policy.PersonID(r.PersonID)] = true
+		now = max(now, r.Recorded) // one that was recorded while this transaction waited is not later than its erasure
 		personal := r.Personal
 		if r.Salt != nil {
 			sealed := sealer.Personal(r.Salt, ledger.Personal{Evidence: r.Evidence, IP: r.IP, Agent: r.Agent})

@@ -50,6 +50,10 @@ func (s *Store) verifyLedger(ctx context.Context, history *ledger.History, keys 
 	if forks > 0 {
 		report.Note("%d checkpoints of before a backup was put back tell of events that were lost with the database of then", forks)
 	}
+	if erased, err = s.ErasedPersons(ctx); err != nil {
+		return err
+	}
+	report.Reconsider(erased)
 	if err := s.verifyOutside(ctx, heads, report); err != nil {
 		return err
 	}

@@ -153,7 +153,7 @@ func buildQueries(d dialect) queries {
 			hash, textOf("text")),
 		consentsThere: with(`SELECT x.n FROM {batch} {each consents c: c.person_id = x.person_id AND c.category = x.category AND c.at = x.at AND c.event_id = x.event_id}`,
 			integerOf("n"), person, textOf("category"), integerOf("at"), bytesOf("event_id")),
-		consentsToErase: with(`SELECT c.person_id, c.category, c.at, c.event_id, c.evidence, c.ip, c.agent, c.salt, c.personal FROM {batch}
+		consentsToErase: with(`SELECT c.person_id, c.category, c.at, c.event_id, c.evidence, c.ip, c.agent, c.salt, c.personal, c.recorded_at FROM {batch}
 			{each consents c: c.person_id = x.person_id}`, person),
 		eraseConsents: with(`UPDATE consents SET evidence = '', ip = '', agent = '', salt = NULL, event_id = x.random, personal = x.personal FROM {batch}
 			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id`,
