@@ -36,6 +36,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a lost commit answer", testGateSameAttempt},
 		{"refusals and deferrals", testGateLandings},
 		{"a poisoned row", testGatePoison},
+		{"what consent a message relied on", testLedgerGate},
 		{"what takes a slot of the cap", testCapSlots},
 		{"caps under concurrency", testCapRaces},
 		{"to whom people are lost", testLost},
