@@ -91,6 +91,10 @@ campaigns:
 		"opt_out.keywords = <nil> (default)",
 		"approvals = <nil> (default)",
 		"notify = <nil> (default)",
+		"rates = <nil> (default)",
+		"retention.deliveries = <nil> (default)",
+		"retention.webhooks = <nil> (default)",
+		"retention.review_texts = <nil> (default)",
 		"test_phones = <nil> (default)",
 		"dry_run = false (default)",
 		"include[0] = campaigns/*.yaml (config.yaml:14)",
@@ -117,6 +121,7 @@ campaigns:
 		"campaigns[0].priority = -3 (config.yaml:21)",
 		"campaigns[0].holdout = <nil> (default)",
 		"campaigns[0].max_recipients = <nil> (default)",
+		"campaigns[0].budget = <nil> (default)",
 		"campaigns[0].not_after = <nil> (default)",
 		"campaigns[1].id = monday (campaigns/b.yaml:1)",
 	}
