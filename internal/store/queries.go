@@ -13,7 +13,8 @@ type queries struct {
 	owners, addIdentifiers, loadIdentifiers, addPersons                               statement
 	lock                                                                              statement
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
-	gateAllow, gateRefuse, gateDefer                                                  statement
+	gateAllow, gateAllowPriced, gateRefuse, gateDefer                                 statement
+	backUnspent, unbook, unbooked, book                                               statement
 	enqueue                                                                           statement
 	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
@@ -59,6 +60,20 @@ func buildQueries(d dialect) queries {
 			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), attempt, textOf("language")),
+		gateAllowPriced: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
+			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1, list_price = x.list_price, list_category = x.list_category, booked = x.booked
+			FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
+			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("list_price"), textOf("list_category"), integerOf("booked")),
+		// What went back unsent has no sending_at; it is told by its attempt, and only once.
+		backUnspent: with(`SELECT d.run_id, CAST(SUM(d.booked) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			WHERE d.attempt_id = x.attempt_id AND d.sending_at IS NULL AND d.booked IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`,
+			textOf("run_id"), person, attempt),
+		unbook: with(`UPDATE deliveries SET booked = NULL FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.attempt_id = x.attempt_id AND deliveries.sending_at IS NULL`, textOf("run_id"), person, attempt),
+		unbooked: with(`SELECT d.run_id, CAST(SUM(d.list_price) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			JOIN budgets b ON b.run_id = d.run_id WHERE d.booked IS NULL AND d.list_price IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`, textOf("run_id"), person),
+		book: with(`UPDATE deliveries SET booked = deliveries.list_price FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.booked IS NULL AND EXISTS (SELECT 1 FROM budgets b WHERE b.run_id = x.run_id)`, textOf("run_id"), person),
 		gateRefuse: with(`UPDATE deliveries SET state = x.state, reason = x.reason, changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("reason")),

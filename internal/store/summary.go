@@ -44,7 +44,10 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 	if summary.OptedOut, err = s.optedOut(ctx, runID, at(run.StartedAt)); err != nil {
 		return report.Summary{}, err
 	}
-	summary.Rate, err = s.rate(ctx, runID)
+	if summary.Rate, err = s.rate(ctx, runID); err != nil {
+		return report.Summary{}, err
+	}
+	summary.Cost, summary.Unpriced, err = s.cost(ctx, run)
 	return summary, err
 }
 
