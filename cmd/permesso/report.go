@@ -80,7 +80,7 @@ func (s *session) report(ctx context.Context, a *app.App, ids []string, asCSV bo
 	}
 	for _, id := range ids {
 		summary, err := a.Store.Summary(ctx, id)
-		if err == nil && summary.Lost() > 0 && !asCSV && (s.json || len(ids) == 1) {
+		if err == nil && summary.Lost() > 0 && summary.LostTo == nil && summary.DeletedAt.IsZero() && !asCSV && (s.json || len(ids) == 1) {
 			summary.LostTo, err = a.Store.LostTo(ctx, id)
 		}
 		if err == nil {

@@ -40,6 +40,8 @@ type Summary struct {
 	// Cost is nil when the run began without a price list, and when Unpriced messages have no price in it.
 	Cost     *Cost `json:"cost,omitempty"`
 	Unpriced int   `json:"unpriced,omitempty"`
+	// DeletedAt is when the run's deliveries were deleted by their age; these numbers are of before. Zero while they are there.
+	DeletedAt Time `json:"deleted_at,omitzero"`
 }
 
 // Rate is how fast messages left, in messages per second.
@@ -98,6 +100,7 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	row("Due", clock(s.FireAt, zone))
 	row("Started", clock(s.StartedAt, zone))
 	row("Finished", clock(s.FinishedAt, zone))
+	row("Deleted", clock(s.DeletedAt, zone))
 	out.keep(head.Flush())
 
 	states := ordered(s.States, sender.States())

@@ -23,7 +23,7 @@ type queries struct {
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
-	contactsOf                                                                        statement
+	contactsOf, rememberSends, dropMessages                                           statement
 	importChanges, saveImportChanges, dropImportChanges                               statement
 	dropContacts, dropIdentifiers, dropPersons, holds, inRun                          statement
 	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            statement
@@ -170,6 +170,10 @@ func buildQueries(d dialect) queries {
 			ON CONFLICT (person_id, category, at, event_id) DO NOTHING`,
 			textOf("actor"), integerOf("recorded_at"), person, textOf("category"), integerOf("at"), bytesOf("event_id"), textOf("action"),
 			textOf("source"), bytesOf("wording_hash"), textOf("evidence")),
+		rememberSends: with(`UPDATE persons SET sent_at = CASE WHEN COALESCE(persons.sent_at, 0) < x.sent_at THEN x.sent_at ELSE persons.sent_at END,
+			delivered_at = CASE WHEN COALESCE(persons.delivered_at, 0) < COALESCE(x.delivered_at, 0) THEN x.delivered_at ELSE persons.delivered_at END
+			FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("sent_at"), integerOf("delivered_at")),
+		dropMessages:     with(`DELETE FROM messages WHERE run_id = $2 AND wamid IN <(SELECT x.wamid FROM {batch})>`, textOf("wamid")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.
