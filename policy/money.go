@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/permesso/permesso/internal/errcode"
 )
 
 // Micros is an amount of money in millionths of its currency's unit: prices have up to six decimals, and are never rounded.
@@ -17,7 +19,7 @@ const (
 )
 
 // ErrAmount says that a text is no amount of money.
-var ErrAmount = errors.New("an amount is digits with at most six decimals after a point, such as 0.0691")
+var ErrAmount = errcode.With(errors.New("an amount is digits with at most six decimals after a point, such as 0.0691"), errcode.InvalidBudget)
 
 // ParseMicros reads an amount of 0 or more, such as 500 or 0.0691, without rounding anything.
 func ParseMicros(text string) (Micros, error) {

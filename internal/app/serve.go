@@ -143,6 +143,9 @@ func (a *App) workers(roles []Role) []part {
 		if cfg.Notify.URL != "" {
 			parts = append(parts, part{"notices", a.courier().Run})
 		}
+		if cfg.Retention.Any() {
+			parts = append(parts, part{"retention", a.forgetting})
+		}
 	}
 	if slices.Contains(roles, RoleSender) {
 		for _, n := range cfg.Numbers {
