@@ -74,8 +74,9 @@ func TestPlanCost(t *testing.T) {
 		"nobody gets it":              {func(int) string { return "IT" }, func(r *scheduler.Run) { rated(r); r.Frozen.Campaign.MaxRecipients = new(0) }, "0.00 EUR", 0},
 		"who gets none costs nothing": {func(i int) string { return []string{"IT", "IT", "DE", "DE"}[i] }, func(r *scheduler.Run) { rated(r); r.Frozen.Campaign.MaxRecipients = new(2) }, "0.10 EUR", 0},
 	} {
-		for range 2 { // a draft is planned twice: counted, then written
-			plans, err := scheduler.MakePlans(t.Context(), abroad(everybody(4), tt.country), nil, []*scheduler.Draft{planned(t, "a", tt.change)}, planTime)
+		draft := planned(t, "a", tt.change)
+		for range 2 { // it is planned twice: counted, then written
+			plans, err := scheduler.MakePlans(t.Context(), abroad(everybody(4), tt.country), nil, []*scheduler.Draft{draft}, planTime)
 			if err != nil {
 				t.Fatal(err)
 			}
