@@ -38,9 +38,7 @@ func (q *question) because(r rule, d Decision) string {
 	case ruleBudget:
 		return "The run has no budget to keep to."
 	case ruleMessagingLimit:
-		return "No messaging limit is set."
-	case ruleQualityGuard:
-		return "No quality guard is set for the campaign."
+		return q.becauseMessagingLimit(d)
 	}
 	if q.facts.Ask.Test {
 		return "Does not hold in a test run, which goes to the business's own test phones only."
@@ -62,6 +60,8 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseQuietHours(d)
 	case ruleCaps:
 		return q.becauseCaps(d)
+	case ruleQualityGuard:
+		return q.becauseQualityGuard(d)
 	}
 	return q.becauseMaxRecipients(d)
 }

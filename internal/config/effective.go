@@ -122,7 +122,7 @@ func (s section) needsNothing() bool {
 			return false
 		}
 	}
-	return len(s.oneOf) == 0
+	return len(s.oneOf) == 0 && !s.filled
 }
 
 // resolved is what a key comes to once the loader has taken the rest of the file into account, present or absent.

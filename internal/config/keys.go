@@ -17,6 +17,7 @@ type section struct {
 	// oneOf are the keys of which exactly one must be there. beside is a key that goes with besideOnly alone of them.
 	oneOf              []string
 	beside, besideOnly string
+	filled             bool // at least one of its keys must be there
 }
 
 // key is one key. later says why it is refused while its feature is not built; "" is a key that is read.
@@ -32,7 +33,7 @@ type key struct {
 func sections() []section {
 	return []section{
 		rootKeys, businessKeys, listenKeys, graphKeys, numberKeys, categoryKeys, policyKeys, capKeys, quietKeys, countryKeys, optOutKeys, approvalKeys, notifyKeys,
-		campaignKeys, scheduleKeys, windowKeys, parameterKeys, headerKeys, pictureKeys, documentKeys, valueKeys, buttonKeys,
+		campaignKeys, guardKeys, scheduleKeys, windowKeys, parameterKeys, headerKeys, pictureKeys, documentKeys, valueKeys, buttonKeys,
 	}
 }
 

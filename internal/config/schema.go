@@ -73,6 +73,9 @@ func (s section) node() node {
 		}
 	}
 	n.OneOf = s.choices()
+	if s.filled {
+		n.MinKeys = 1
+	}
 	return n
 }
 

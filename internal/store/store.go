@@ -40,6 +40,7 @@ type Store struct {
 	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
 	stops     atomic.Int64         // how often this process may have changed stops
 	deeds     atomic.Int64         // what was done that a restored database would not know
+	places    places
 }
 
 // ErrNewer says that the database was written by a newer permesso.
