@@ -53,8 +53,7 @@ func (l *loader) readGuard(o object, c *scheduler.Campaign) {
 		return
 	}
 	var guard policy.Guard
-	optOuts, hasOptOuts := o.get("opt_outs_per_1000")
-	if hasOptOuts {
+	if optOuts, found := o.get("opt_outs_per_1000"); found {
 		const want = "a number from 0 to 1000, such as 15"
 		most, ok := optOuts.decimal(want)
 		switch {
@@ -64,13 +63,12 @@ func (l *loader) readGuard(o object, c *scheduler.Campaign) {
 			guard.OptOutsPer1000 = &most
 		}
 	}
-	failures, hasFailures := o.get("failures")
-	if hasFailures {
+	if failures, found := o.get("failures"); found {
 		if most, ok := failures.share(); ok {
 			guard.Failures = &most
 		}
 	}
-	if !hasOptOuts && !hasFailures {
+	if len(v.node.Content) == 0 {
 		v.fail(errcode.EmptyValue, "guard says nothing: write opt_outs_per_1000, failures or both, such as {opt_outs_per_1000: 15, failures: 10%%}")
 		return
 	}

@@ -30,7 +30,7 @@ const (
 	// countAnew is how long what was counted may stand: messages of a process without a limit are in no grant.
 	countAnew = 10 * time.Minute
 	// lookAnew is how soon a limit that is full is counted again: a refused message gives its place back.
-	lookAnew = time.Minute
+	lookAnew = 10 * time.Second
 	// clocksApart is how far the clock of a process that makes attempts may be from the database's.
 	clocksApart = time.Hour
 )
@@ -150,8 +150,8 @@ func (s *Store) keepLimit(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	}
 	for _, i := range leaving[min(free, len(leaving)):] {
 		at, ok := s.places.promise(f.now.time())
-		if ok && !at.After(f.now.time()) {
-			at = f.now.time().Add(lookAnew)
+		if soon := f.now.time().Add(lookAnew); ok && at.Before(soon) {
+			at = soon
 		}
 		answers[i] = f.decide(&run, rows[i], policy.Message{Full: true, PlaceAt: at})
 	}
@@ -221,10 +221,11 @@ func (s *Store) freePlaces(ctx context.Context, tx *sqlx.Tx, now instant, limit,
 		return 0, fmt.Errorf("taking places in the messaging limit: %w", err)
 	}
 	s.places.counted.Store(true)
+	full := p.Free == 0 // before this gate: places of its own may come back at once
 	for range taken {
 		p.Take(now.time())
 	}
-	s.places.note(p, now)
+	s.places.note(p, now, full)
 	return taken, nil
 }
 
@@ -236,11 +237,11 @@ func (p *places) full(now instant, limit int) bool {
 }
 
 // note keeps what was counted, for those who have to wait.
-func (p *places) note(counted scheduler.Places, now instant) {
+func (p *places) note(counted scheduler.Places, now instant, full bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting, p.fullAt, p.fullUntil = counted, counted.Limit, 0
-	if counted.Free > 0 {
+	if !full {
 		return
 	}
 	p.fullUntil = at(now.time().Add(lookAnew))
