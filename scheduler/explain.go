@@ -21,13 +21,21 @@ func (d *Draft) Explain(subject Subject, now time.Time) (policy.Decision, []poli
 	matches := d.addresses(&subject, d.reach().Has(subject, now))
 	facts := d.facts(&subject, now)
 	facts.Message.InAudience = matches
-	if decision := policy.Decide(d.Run.Frozen.Rules, facts); decision.Verdict != policy.Deny && d.limited() && !d.written(facts) {
-		places := *d.places // whoever is explained takes none
-		places.Frees = slices.Clone(places.Frees)
-		facts.Message.PlaceAt, _ = places.Take(laterOf(facts.Now, decision.Until))
-		facts.Message.Full = places.Limit <= 0 || facts.Message.PlaceAt.After(laterOf(facts.Now, decision.Until))
+	if decision := policy.Decide(d.Run.Frozen.Rules, facts); decision.Verdict != policy.Deny && d.limited() {
+		d.fill(&facts, laterOf(facts.Now, decision.Until))
 	}
 	return policy.Decide(d.Run.Frozen.Rules, facts), policy.Explain(d.Run.Frozen.Rules, facts)
+}
+
+// fill says of somebody who would leave at a time whether there is a place for them. Whoever is explained takes none.
+func (d *Draft) fill(facts *policy.Facts, leaves time.Time) {
+	if _, has := d.written(*facts); has {
+		return
+	}
+	places := *d.places
+	places.Frees = slices.Clone(places.Frees)
+	at, ok := places.Take(leaves)
+	facts.Message.Full, facts.Message.PlaceAt = !ok || at.After(leaves), at
 }
 
 // facts is everything that is known of one person and this run, for whoever asks policy.

@@ -292,14 +292,22 @@ func (d *Draft) Stop(why string) { d.stopped = why }
 
 func (d *Draft) limited() bool { return d.places != nil && d.places.Limited }
 
-// written reports whether the person has a place in the limit already.
-func (d *Draft) written(facts policy.Facts) bool {
-	return d.places.Limit > 0 && slices.ContainsFunc(facts.Person.Sends, func(s policy.Send) bool { return s.At.After(facts.Now.Add(-PlaceHeld)) })
+// written is from when on the person has a place in the limit already: by a message of before, or one that is planned.
+func (d *Draft) written(facts policy.Facts) (from time.Time, has bool) {
+	if d.places.Limit <= 0 {
+		return from, false
+	}
+	for _, s := range facts.Person.Sends {
+		if s.At.After(facts.Now.Add(-PlaceHeld)) && (!has || s.At.Before(from)) {
+			from, has = s.At, true
+		}
+	}
+	return from, has
 }
 
 // placed has somebody who would be written to wait until there is a place for them, which they take.
 func (d *Draft) placed(facts policy.Facts, decision policy.Decision) policy.Decision {
-	if decision.Verdict == policy.Deny || !d.limited() || d.written(facts) {
+	if decision.Verdict == policy.Deny || !d.limited() {
 		return decision
 	}
 	leaves := decision.Until
@@ -309,7 +317,10 @@ func (d *Draft) placed(facts policy.Facts, decision policy.Decision) policy.Deci
 			leaves = leaves.Add(time.Duration(float64(d.ahead) / d.rate * float64(time.Second)))
 		}
 	}
-	at, ok := d.places.Take(leaves)
+	at, ok := d.written(facts)
+	if !ok {
+		at, ok = d.places.Take(leaves)
+	}
 	if ok && !at.After(leaves) {
 		return decision
 	}
