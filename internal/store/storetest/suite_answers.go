@@ -321,7 +321,7 @@ func testNods(w *world) {
 	wantSaid("a yes after the no", ada, yes, "revoked")
 
 	quoted := sender.Nod{Yes: true, ContextWAMID: "wamid.cleo", Identity: policy.Identity{Phone: cleo.phone}, MessageID: "wamid.yes", At: time.Now()}
-	a = w.asked(cleo, sender.Result{Fate: sender.Taken, WAMID: "wamid.cleo"})
+	w.asked(cleo, sender.Result{Fate: sender.Taken, WAMID: "wamid.cleo"})
 	w.receive(sender.Inbox{Nods: []sender.Nod{quoted}})
 	wantSaid("a yes that quotes the question", cleo, yes)
 
