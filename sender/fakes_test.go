@@ -398,7 +398,8 @@ func (h *house) start(perSecond float64) (stop func() time.Duration) {
 // until waits for a condition, at most for a span of the bubble's time.
 func (h *house) until(span time.Duration, what string, done func() bool) {
 	h.Helper()
-	for end := time.Now().Add(span); !done(); time.Sleep(50 * time.Millisecond) {
+	look := max(50*time.Millisecond, span/3600) // what may take an hour is not looked at each moment of it
+	for end := time.Now().Add(span); !done(); time.Sleep(look) {
 		if time.Now().After(end) {
 			h.Fatalf("after %s: not yet: %s", span, what)
 		}

@@ -93,15 +93,25 @@ func (m *meta) listTemplates(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"data": page, "paging": paging})
 }
 
+// health is what Meta says of a number when it is asked (graph-api §3.1).
+type health struct{ status, canSend string }
+
 func (m *meta) number(w http.ResponseWriter, r *http.Request) {
 	if wrong := m.authorised(r); wrong != nil {
 		refuse(w, wrong)
 		return
 	}
+	m.mu.Lock()
+	m.asked[r.PathValue("number")]++
+	is, ill := m.faults.health[r.PathValue("number")]
+	m.mu.Unlock()
+	if !ill {
+		is = health{"CONNECTED", "AVAILABLE"}
+	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"id": r.PathValue("number"), "display_phone_number": "+39 06 1112 2233", "verified_name": "Libreria Aurora", "quality_rating": "GREEN", "status": "CONNECTED",
+		"id": r.PathValue("number"), "display_phone_number": "+39 06 1112 2233", "verified_name": "Libreria Aurora", "quality_rating": "GREEN", "status": is.status,
 		"name_status": "APPROVED", "code_verification_status": "VERIFIED", "platform_type": "CLOUD_API", "throughput": map[string]any{"level": "STANDARD"},
-		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED", "health_status": map[string]any{"can_send_message": "AVAILABLE"},
+		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED", "health_status": map[string]any{"can_send_message": is.canSend},
 	})
 }
 
