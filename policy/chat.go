@@ -145,12 +145,11 @@ func (c Chat) Match(text string) ChatMatch {
 }
 
 func (c Chat) exact(m *message) ChatMatch {
-	whole := string(m.all())
 	for _, list := range []struct {
 		words  map[string]string
 		action ChatAction
 	}{{c.help, ChatHelp}, {c.yes, ChatYes}, {c.no, ChatNo}} {
-		if language, found := list.words[whole]; found {
+		if language, found := list.words[string(m.all())]; found {
 			return ChatMatch{Action: list.action, Language: language}
 		}
 	}
