@@ -30,7 +30,7 @@ func keywords(t testing.TB) policy.Keywords {
 	return k
 }
 
-type corpusRow struct{ action, category, text string }
+type corpusRow struct{ language, action, category, text string }
 
 func corpus(t testing.TB) []corpusRow {
 	t.Helper()
@@ -45,14 +45,14 @@ func corpus(t testing.TB) []corpusRow {
 			continue
 		}
 		fields := strings.Split(scanner.Text(), "\t")
-		if len(fields) != 3 {
-			t.Fatalf("corpus row %q: want three columns", scanner.Text())
+		if len(fields) != 5 {
+			t.Fatalf("corpus row %q: want five columns", scanner.Text())
 		}
-		text, err := strconv.Unquote(fields[2])
+		text, err := strconv.Unquote(fields[3])
 		if err != nil {
 			t.Fatalf("corpus row %q: %v", scanner.Text(), err)
 		}
-		rows = append(rows, corpusRow{fields[0], fields[1], text})
+		rows = append(rows, corpusRow{fields[0], fields[1], fields[2], text})
 	}
 	return rows
 }
@@ -81,7 +81,7 @@ func TestMatchCorpus(t *testing.T) {
 func TestMatchLanguage(t *testing.T) {
 	k := keywords(t)
 	for text, want := range map[string]string{
-		"stop": "", "unsubscribe": "en", "basta": "it", "baja": "es", "parar": "", "sair": "pt", "arrêt": "fr", "abmelden": "de",
+		"stop": "", "unsubscribe": "", "opt me out": "en", "basta": "", "smettetela": "it", "baja": "es", "parar": "", "sair": "pt", "arrêt": "fr", "abmelden": "de",
 		"стоп": "ru", "lasciami in pace": "it", "START": "en", "iniciar": "",
 	} {
 		if got := k.Match(text); got.Language != want || got.Action == policy.MatchNone {
@@ -130,11 +130,21 @@ func TestZeroKeywordsKnowTheBuiltInWords(t *testing.T) {
 func TestLongTextsAreConversations(t *testing.T) {
 	k := keywords(t)
 	for _, text := range []string{
-		"STOP " + strings.Repeat("x", 300), strings.Repeat("stop ", 60), strings.Repeat("a ", 17) + "stop",
-		strings.Repeat("\u0300", 5000) + "stop", strings.Repeat("please ", 20) + "stop",
+		"STOP " + strings.Repeat("x", 9000), strings.Repeat("a ", 17) + "stop", strings.Repeat("\u0300", 5000) + "stop",
+		strings.Repeat("x", 4<<20), strings.Repeat("word ", 1<<20) + "stop",
 	} {
-		if got := k.Match(text); got.Action != policy.MatchNone {
+		if got := k.Match(text); got.Action == policy.MatchStop || got.Action == policy.MatchStart {
 			t.Errorf("a text of %d bytes gives %v", len(text), got.Action)
+		}
+	}
+	for text, want := range map[string]policy.MatchAction{
+		strings.Repeat("stop ", 60):                                          policy.MatchStop,
+		strings.Repeat("please ", 20) + "stop":                               policy.MatchStop,
+		"unsubscribe me " + strings.Repeat("and tell me why you write ", 60): policy.MatchNear,
+		"s" + strings.Repeat("\u200b", 500) + "top":                          policy.MatchStop,
+	} {
+		if got := k.Match(text); got.Action != want {
+			t.Errorf("a text of %d bytes gives %v, want %v", len(text), got.Action, want)
 		}
 	}
 	if got := k.Match(strings.Repeat("\n", 500) + "stop" + strings.Repeat(" ", 500)); got.Action != policy.MatchStop {
