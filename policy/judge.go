@@ -247,7 +247,7 @@ func (s sentence) denies() bool {
 				after = used
 				break
 			}
-			if r&objects != 0 && r&roleNot == 0 {
+			if r&objects != 0 && r&roleNot == 0 || r == roleNot && u.role == roleNot && s.ceases(j) {
 				return true
 			}
 			if r&roleStop != 0 && r&roleNot != 0 && u.role&roleStop == 0 {
@@ -264,6 +264,11 @@ func (s sentence) denies() bool {
 	return false
 }
 
+// ceases reports whether a negation is a verb before another ("smettete di"), which a negation before it denies.
+func (s sentence) ceases(i int) bool {
+	return i+1 < len(s.units) && s.units[i+1].first-s.units[i].first > 1 && s.units[i].means != nil && s.units[i].means.verb
+}
+
 // strictly judges a sentence whose every word is known.
 func (s sentence) strictly() verdict {
 	sent := s.has(roleWrite | roleSend | roleMessages | roleAds | roleGet)
@@ -271,7 +276,7 @@ func (s sentence) strictly() verdict {
 	unhurried := s.has(roleWhy) && !s.has(roleLeave|roleHow)
 	switch {
 	case s.has(roleNear):
-		if s.has(roleLeave|roleStop) && !asking && !s.question {
+		if !asking && !s.question && (s.has(roleLeave|roleStop) || s.has(roleNot) && s.refusing() == asked) {
 			return asked
 		}
 		return similar

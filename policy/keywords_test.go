@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/permesso/permesso/policy"
@@ -71,6 +72,15 @@ func TestMatchCorpus(t *testing.T) {
 		}
 		if (got.Action == policy.MatchNone) != (got.Word == "") {
 			t.Errorf("Match(%q) = %v with word %q", row.text, got.Action, got.Word)
+		}
+	}
+	languages := map[string]int{}
+	for _, row := range rows {
+		languages[row.language]++
+	}
+	for _, language := range strings.Fields("en it es pt fr de nl pl id ru he ar hi tr") {
+		if languages[language] < 8 {
+			t.Errorf("the corpus has %d rows in %s", languages[language], language)
 		}
 	}
 	if len(rows) < 400 || misses*5 < len(rows)*2 {
@@ -217,6 +227,56 @@ func TestStopButton(t *testing.T) {
 	} {
 		if campaign, ok := policy.ParseStopButton(payload); campaign != want.campaign || ok != want.ok {
 			t.Errorf("ParseStopButton(%q) = %q, %v", payload, campaign, ok)
+		}
+	}
+}
+
+// What a keyboard, a filter or a joke does to a text never changes whether it stops.
+func TestDisguisesNeverHideAStop(t *testing.T) {
+	k := keywords(t)
+	var stops []string
+	for _, row := range corpus(t) {
+		if row.action == "stop" && row.category == "" {
+			stops = append(stops, row.text)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SampledFrom(stops).Draw(t, "text")
+		told := text
+		switch rapid.SampledFrom([]string{"nfc", "nfd", "nfkd", "invisible", "bidi", "lines", "blanks"}).Draw(t, "disguise") {
+		case "nfc":
+			told = norm.NFC.String(text)
+		case "nfd":
+			told = norm.NFD.String(text)
+		case "nfkd":
+			told = norm.NFKD.String(text)
+		case "invisible":
+			told = ""
+			for _, r := range text {
+				told += string(r) + "\u200b"
+			}
+		case "bidi":
+			told = "\u202e" + text + "\u202c\u200f"
+		case "lines":
+			told = "\n\n" + text + "\n"
+		case "blanks":
+			told = strings.ReplaceAll(text, " ", " \u00a0 ")
+		}
+		if got := k.Match(told); got.Action != policy.MatchStop {
+			t.Fatalf("%q gives %v, and %q stops", told, got.Action, text)
+		}
+	})
+}
+
+func TestMatchLabel(t *testing.T) {
+	k := keywords(t)
+	for label, want := range map[string]policy.MatchAction{
+		"Stop promotions": policy.MatchStop, "Unsubscribe": policy.MatchStop, "STOP": policy.MatchStop, "Stop offers": policy.MatchStop,
+		"Cancel": policy.MatchNone, "Cancel reservation": policy.MatchNone, "Cancelar": policy.MatchNone, "End": policy.MatchNone, "Start": policy.MatchNone,
+		"Not interested": policy.MatchNone, "Do not send me any more today": policy.MatchNone, "": policy.MatchNone, "Löschen": policy.MatchNone,
+	} {
+		if got := k.MatchLabel(label); got.Action != want {
+			t.Errorf("MatchLabel(%q) = %v, want %v", label, got.Action, want)
 		}
 	}
 }

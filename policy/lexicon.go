@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"strings"
 	"sync"
 )
 
@@ -51,6 +52,7 @@ type meaning struct {
 	longer uint16 // the languages in which a longer phrase begins with it
 	known  uint16 // the languages that give it a role
 	word   string // as it stands in its list, when it stops by itself
+	verb   bool   // it asks for another verb: "smettete di"
 }
 
 // lexicon is what the built-in lists say. It is read-only once built.
@@ -112,6 +114,7 @@ func (l *lexicon) add(word string, as role, languages uint16) {
 		}
 	}
 	m.known |= languages
+	m.verb = m.verb || as == roleNot && takesVerb(folded)
 	if as&(roleStop|roleLeave) != 0 && m.word == "" {
 		m.word = word
 	}
@@ -120,6 +123,15 @@ func (l *lexicon) add(word string, as role, languages uint16) {
 			l.at(folded[:i]).longer |= languages
 		}
 	}
+}
+
+// takesVerb reports whether a negation ends as those do that ask to cease something.
+func takesVerb(folded string) bool {
+	switch folded[strings.LastIndexByte(folded, soft)+1:] {
+	case "di", "de", "d", "met", "mit", "عن":
+		return folded != "nada de" && folded != "chega de" && folded != "plus de"
+	}
+	return false
 }
 
 func (l *lexicon) at(folded string) *meaning {
