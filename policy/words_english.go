@@ -8,7 +8,7 @@ func english() vocabulary {
 			"withdraw my consent, withdraw consent, revoke my consent, revoke consent, i withdraw my consent, do not disturb, unsubscribe now, unlist me, delist me, stopp, " +
 			"lose my number, loose my number, lose this number, be unsubscribed, be removed, be taken off, sign me off, no longer be contacted, not be contacted, stop subscription, end subscription, end my subscription, stop my subscription",
 		whole: "end, cancel, remove, leave, exit, cancel all, end all, delete me, delete",
-		phrases: "don't message me, do not message me, don't text me, leave me alone, leave me be, please leave me alone, no more, no more please, no more of this, not any more, i'm out, i am out, count me out, " +
+		phrases: "don't message me, stop promotions, stop promotion, stop marketing, stop messages, stop all messages, stop ads, stop notifications, stop updates, no more messages, do not message me, don't text me, leave me alone, leave me be, please leave me alone, no more, no more please, no more of this, not any more, i'm out, i am out, count me out, " +
 			"do not want, i don't want this anymore, i don't want this any more, i do not want this anymore, i don't want these anymore, i don't want these any more, i no longer want this, i no longer want these, stop spam, stop spamming, go away and stop messaging me, " +
 			"no longer interested in your messages, no longer interested, not interested anymore, not interested stop, not interested in receiving messages, not interested in your messages, not interested in these messages, cease and desist, " +
 			"please stop doing this",
