@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	// groupFor is how long outcomes gather before they are written together.
+	// groupFor is how long outcomes gather before they are written together, while others are on their way.
 	groupFor = 20 * time.Millisecond
 	// ambiguousInARow is how many messages in a row may lose their answer before the number's runs pause.
 	ambiguousInARow = 25
@@ -23,7 +23,7 @@ func (l *line) record(ctx context.Context) {
 		group := []ended{first}
 		timer.Reset(groupFor)
 		open := true
-		for open && len(group) < maxBatch {
+		for open && len(group) < maxBatch && l.more(len(group)) {
 			select {
 			case next, more := <-l.ended:
 				if open = more; more {
@@ -36,6 +36,9 @@ func (l *line) record(ctx context.Context) {
 		l.write(ctx, group)
 	}
 }
+
+// more reports whether outcomes are on their way, or may soon be, beside n that are in hand.
+func (l *line) more(n int) bool { return len(l.gates) > 0 || int64(n) < l.flying.Load() }
 
 func (l *line) write(ctx context.Context, group []ended) {
 	outcomes := make([]Outcome, len(group))

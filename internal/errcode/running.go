@@ -12,6 +12,7 @@ const (
 	Quarantined         Code = "quarantined"
 	NotJoined           Code = "not_joined"
 	JournalDamaged      Code = "journal_damaged"
+	LedgerBroken        Code = "ledger_broken"
 	LockUnusable        Code = "lock_unusable"
 	AddressInUse        Code = "address_in_use"
 	AddressUnusable     Code = "address_unusable"
@@ -175,6 +176,11 @@ func running() []Entry {
 			Code: StateDirUnusable, Title: "The state folder cannot be used",
 			Means: "`state_dir` holds what must survive outside the database, and cannot be read or written.",
 			Do:    "Check the owner and permissions of the folder, or correct `state_dir` in config.yaml.",
+		},
+		{
+			Code: LedgerBroken, Title: "The consent ledger is not as it was recorded",
+			Means: "Events of the ledger, or checkpoints of it in `state_dir`, were edited, moved or taken away since they were written; or a backup was put back, and lacks what came after it.",
+			Do:    "`permesso consent verify` says what, and where. docs/LEDGER.md says what each finding means, and how a ledger is accepted as it stands.",
 		},
 		{
 			Code: JournalDamaged, Title: "The suppression journal is damaged",

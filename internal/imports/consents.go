@@ -19,6 +19,7 @@ var consentColumns = columns{
 type consentChecker struct {
 	region          string
 	business        string // folded; "" looks for nothing
+	name            string // as it is written
 	categories      map[string]policy.Category
 	sources         []string
 	unknownSource   string
@@ -33,6 +34,7 @@ func checkConsents(h header, o Options) checker[scheduler.ConsentRecord] {
 	return consentChecker{
 		region:          o.Region,
 		business:        foldWording(o.BusinessName),
+		name:            o.BusinessName,
 		categories:      o.Categories,
 		sources:         policy.Sources(),
 		unknownSource:   reasonSource(),
@@ -86,6 +88,7 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 		Source:   strings.ToLower(cell(cells, c.source)),
 		Wording:  cell(cells, c.wording),
 		Evidence: cell(cells, c.evidence),
+		Business: c.name,
 	}
 	if _, ok := c.categories[event.Category]; !ok {
 		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Code: "category_unknown", Reason: c.unknownCategory}
@@ -106,6 +109,11 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 		return none, &Rejection{Column: "wording", Reason: reasonNoWording}
 	}
 	return event, nil
+}
+
+// NamesBusiness reports whether a wording says whose messages it is about.
+func NamesBusiness(wording, business string) bool {
+	return strings.Contains(foldWording(wording), foldWording(business))
 }
 
 // foldWording makes a name findable in a sentence that writes it in other case or breaks the line inside it.
