@@ -67,7 +67,7 @@ const (
 		"hallo, hi zusammen, guten tag, guten morgen, guten abend, servus, moin, grüß gott, gruess gott, grüezi, bitte, bitte bitte, danke, vielen dank, danke schön, dankeschön, danke sehr, besten dank, nein danke, entschuldigung, sorry, liebe grüße, lg, mfg, mit freundlichen grüßen, viele grüße, tschüss, okay, " +
 		"hoi, dag, goedemorgen, goedemiddag, goedenavond, goedendag, beste, alstublieft, alsjeblieft, aub, ajb, bedankt, alvast bedankt, dank u, dank u wel, dank je, dank je wel, dankjewel, nee bedankt, nee dank je, groetjes, groeten, mvg, met vriendelijke groet, " +
 		"cześć, dzień dobry, dobry wieczór, dobry, witam, hej, siema, proszę, bardzo proszę, prosze, dziękuję, dziękuję bardzo, dzięki, dziekuje, dzieki, nie dziękuję, pozdrawiam, przepraszam, do widzenia, szanowni państwo, " +
-		"halo, hai, tolong, mohon, mohon maaf, terima kasih, terimakasih, makasih, makasi, trims, tengkyu, maaf, permisi, selamat pagi, selamat siang, selamat sore, selamat malam, kak, admin, mbak, dong, ya, yah, sila, tolonglah, salam, assalamualaikum, tidak terima kasih, nggak makasih, " +
+		"halo, hai, tolong, mohon, mohon maaf, terima kasih, terimakasih, makasih, makasi, trims, tengkyu, maaf, permisi, selamat pagi, selamat siang, selamat sore, selamat malam, kak, admin, mbak, dong, sila, tolonglah, salam, assalamualaikum, tidak terima kasih, nggak makasih, " +
 		"привет, здравствуйте, здравствуй, добрый день, доброе утро, добрый вечер, доброго дня, пожалуйста, пожалуйсто, плиз, плз, пж, пжл, пжлст, спасибо, спс, большое спасибо, спасибо большое, заранее спасибо, благодарю, нет спасибо, спасибо не надо, извините, простите, до свидания, ребята, уважаемые, всего доброго, хорошего дня, ок, " +
 		"שלום, היי, הי, אהלן, בוקר טוב, ערב טוב, צהריים טובים, בבקשה, נא, אנא, תודה, תודה רבה, המון תודה, לא תודה, סליחה, מצטער, מצטערת, יום טוב, אוקיי, אוקי, חברים, " +
 		"مرحبا, أهلا, اهلا, السلام عليكم, السلام عليكم ورحمة الله, السلام عليكم ورحمة الله وبركاته, سلام, صباح الخير, مساء الخير, من فضلك, من فضلكم, لو سمحت, لو سمحتم, لوسمحت, لوسمحتوا, لو سمحتوا, رجاء, الرجاء, ارجو, أرجوكم, أرجوك, ارجوكم, يرجى, شكرا, شكرا لكم, شكرا لك, شكرا جزيلا, مشكورين, مشكور, لا شكرا, عذرا, اسف, آسف, معلش, تحياتي, يا جماعة, مع السلامة, " +
@@ -78,7 +78,7 @@ const (
 	answers = "no, nope, nah, nein, nee, não, non, нет, לא, لا, नहीं, nahi, nie, tidak, hayır, ga, gak, enggak"
 
 	// said is padding too, where the rest of the message is plain: an answer, a name for the reader, anger.
-	said = "yes, yeah, yep, sì, si, sí, sim, oui, ja, tak, да, כן, نعم, ايوه, हाँ, हां, haan, evet, iya, well, so, and, e, y, et, und, en, i, dan, и, а, و, और, ve, also, ma, pero, mais, aber, maar, ale, tapi, но, but, then, ya, allora, dai, entonces, pues, então, alors, donc, dann, dus, więc, wow, hey, oh, ugh, omg, lol, damn, fuck, fucking, fckn, wtf, bloody, hell, " +
+	said = "yes, yeah, yep, sì, si, sí, sim, oui, ja, tak, да, כן, نعم, ايوه, हाँ, हां, haan, evet, iya, well, so, and, e, y, et, und, en, i, dan, и, а, و, और, ve, also, ma, pero, mais, aber, maar, ale, tapi, но, but, then, ya, yah, allora, dai, entonces, pues, então, alors, donc, dann, dus, więc, wow, hey, oh, ugh, omg, lol, damn, fuck, fucking, fckn, wtf, bloody, hell, " +
 		"cazzo, porca miseria, joder, coño, mierda, puta, caralho, porra, merda, putain, merde, bordel, verdammt, scheiße, scheisse, kurwa, cholera, блин, блять, бля, сука, lanet"
 )
 
