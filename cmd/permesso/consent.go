@@ -81,12 +81,11 @@ func (s *session) addConsent(ctx context.Context, a *app.App, who string, event 
 	if event.At.After(now) {
 		return misuse(errcode.FutureTime, "--at %s is in the future: a consent counts from the moment the person gave it", at)
 	}
-	event.Business = a.Config.Business.Name
 	if err := a.Store.AddConsent(ctx, phone, event, s.actor()); err != nil {
 		return err
 	}
-	if event.Action == policy.Granted && !imports.NamesBusiness(event.Wording, event.Business) {
-		fmt.Fprintf(s.err, "permesso: warning: the wording does not name %s: people must be told who will write to them\n", event.Business)
+	if event.Action == policy.Granted && !imports.NamesBusiness(event.Wording, a.Config.Business.Name) {
+		fmt.Fprintf(s.err, "permesso: warning: the wording does not name %s: people must be told who will write to them\n", a.Config.Business.Name)
 	}
 	return s.done(consentDone{string(phone), event.Category, event.Action, event.At},
 		"Recorded: %s %s consent to %s on %s.", phone, event.Action, event.Category, clock(event.At, zoneOf(a.Config)))

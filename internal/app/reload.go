@@ -47,6 +47,9 @@ func (a *App) hold(cfg *config.Config) error {
 		return fmt.Errorf("opt_in.keywords: %w", err)
 	}
 	a.live.Store(&live{cfg, keywords, chat})
+	if a.Store != nil {
+		a.Store.ActFor(cfg.Business.Name)
+	}
 	return nil
 }
 

@@ -19,7 +19,6 @@ var consentColumns = columns{
 type consentChecker struct {
 	region          string
 	business        string // folded; "" looks for nothing
-	name            string // as it is written
 	categories      map[string]policy.Category
 	sources         []string
 	unknownSource   string
@@ -34,7 +33,6 @@ func checkConsents(h header, o Options) checker[scheduler.ConsentRecord] {
 	return consentChecker{
 		region:          o.Region,
 		business:        foldWording(o.BusinessName),
-		name:            o.BusinessName,
 		categories:      o.Categories,
 		sources:         policy.Sources(),
 		unknownSource:   reasonSource(),
@@ -88,7 +86,6 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 		Source:   strings.ToLower(cell(cells, c.source)),
 		Wording:  cell(cells, c.wording),
 		Evidence: cell(cells, c.evidence),
-		Business: c.name,
 	}
 	if _, ok := c.categories[event.Category]; !ok {
 		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Code: "category_unknown", Reason: c.unknownCategory}

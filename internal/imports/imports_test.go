@@ -270,7 +270,7 @@ func TestConsents(t *testing.T) {
 	}
 	want := policy.ConsentEvent{
 		Category: "offers", Action: policy.Granted, At: time.Date(2026, 11, 20, 17, 30, 0, 0, time.UTC),
-		Source: "web_form", Wording: "Sì, LIBRERIA\nAurora può scrivermi", Evidence: "form-7", Business: "Libreria Aurora",
+		Source: "web_form", Wording: "Sì, LIBRERIA\nAurora può scrivermi", Evidence: "form-7",
 	}
 	found := slices.ContainsFunc(slices.Collect(maps.Values(sink.consents)), func(r scheduler.ConsentRecord) bool {
 		return r.Line == 2 && r.Phone == "+393471234567" && r.Number.Country == "IT" && gocmp.Equal(r.Event, want)

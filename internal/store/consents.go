@@ -44,7 +44,7 @@ func (s *Store) importConsents(ctx context.Context, file *Import, records []sche
 		}
 		events := make([]policy.PersonConsent, len(records))
 		for i, r := range records {
-			events[i] = policy.PersonConsent{Person: names[rows[i]].person, Event: storableConsent(r.Event, actorImport)}
+			events[i] = policy.PersonConsent{Person: names[rows[i]].person, Event: s.storableConsent(r.Event, actorImport)}
 		}
 		if counts.Added, err = s.appendConsents(ctx, tx, now, events, file.expectsNewRows()); err != nil {
 			return err
@@ -72,7 +72,7 @@ func (s *Store) RecordConsents(ctx context.Context, events []policy.PersonConsen
 	clean := make([]policy.PersonConsent, len(events))
 	people := make([]policy.PersonID, len(events))
 	for i, e := range events {
-		clean[i], people[i] = policy.PersonConsent{Person: e.Person, Event: storableConsent(e.Event, "")}, e.Person
+		clean[i], people[i] = policy.PersonConsent{Person: e.Person, Event: s.storableConsent(e.Event, "")}, e.Person
 	}
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
@@ -97,7 +97,7 @@ func (s *Store) RecordConsents(ctx context.Context, events []policy.PersonConsen
 // AddConsent adds one event to the ledger of a person, who is made when the number was never met, and notes in the audit
 // log that actor did so.
 func (s *Store) AddConsent(ctx context.Context, number phone.Number, event policy.ConsentEvent, actor string) error {
-	event = storableConsent(event, actor)
+	event = s.storableConsent(event, actor)
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -121,8 +121,14 @@ func (s *Store) AddConsent(ctx context.Context, number phone.Number, event polic
 	return nil
 }
 
-// storableConsent is the event as both databases can store it, under the actor unless it names its own.
-func storableConsent(e policy.ConsentEvent, actor string) policy.ConsentEvent {
+// ActFor names the business whose consents these are, for events that name none.
+func (s *Store) ActFor(business string) { s.business.Store(&business) }
+
+// storableConsent is the event as both databases can store it, under the actor and the business unless it names its own.
+func (s *Store) storableConsent(e policy.ConsentEvent, actor string) policy.ConsentEvent {
+	if business := s.business.Load(); business != nil && e.Category != "" {
+		e.Business = cmp.Or(e.Business, *business)
+	}
 	e.Category, e.Source, e.Wording, e.Evidence = storable(e.Category), storable(e.Source), storable(e.Wording), storable(e.Evidence)
 	e.Business, e.Language, e.IP, e.Agent = storable(e.Business), storable(e.Language), storable(e.IP), storable(e.Agent)
 	e.Actor = storable(cmp.Or(e.Actor, actor))

@@ -57,7 +57,7 @@ func (s *Store) eraseConsents(ctx context.Context, tx *sqlx.Tx, now instant, peo
 	}
 	var erased []policy.PersonConsent
 	for person := range had {
-		erased = append(erased, policy.PersonConsent{Person: person, Event: storableConsent(policy.ConsentEvent{Action: policy.ErasedPerson, At: now.time()}, actor)})
+		erased = append(erased, policy.PersonConsent{Person: person, Event: s.storableConsent(policy.ConsentEvent{Action: policy.ErasedPerson, At: now.time()}, actor)})
 	}
 	_, err := s.appendConsents(ctx, tx, now, erased, false)
 	return err

@@ -147,7 +147,7 @@ func (s *Store) keepSaid(ctx context.Context, tx *sqlx.Tx, question askedRow, sa
 const actorChat = "chat"
 
 func (s *Store) consentByChat(ctx context.Context, tx *sqlx.Tx, now instant, person policy.PersonID, event policy.ConsentEvent) error {
-	if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, actorChat, false); err != nil {
+	if _, err := s.appendConsents(ctx, tx, now, []policy.PersonConsent{{Person: person, Event: s.storableConsent(event, actorChat)}}, false); err != nil {
 		return fmt.Errorf("recording a consent of a chat: %w", err)
 	}
 	return nil

@@ -38,11 +38,12 @@ type Store struct {
 	lots      *policy.Lots
 	locations *policy.Locations
 	growth    growth
-	earlyAll  atomic.Int64         // when all that came early was last looked at, in microseconds
-	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
-	stops     atomic.Int64         // how often this process may have changed stops
-	deeds     atomic.Int64         // what was done that a restored database would not know
-	appended  atomic.Int64         // how often this process may have appended to the consent ledger
+	earlyAll  atomic.Int64           // when all that came early was last looked at, in microseconds
+	home      atomic.Pointer[home]   // the state_dir that this process works from; nil where nobody asked for one
+	stops     atomic.Int64           // how often this process may have changed stops
+	deeds     atomic.Int64           // what was done that a restored database would not know
+	business  atomic.Pointer[string] // in whose name people consent
+	appended  atomic.Int64           // how often this process may have appended to the consent ledger
 
 	seal   sync.Mutex // of the two below
 	sealer func(context.Context) (ledger.Key, error)
