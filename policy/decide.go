@@ -201,8 +201,6 @@ func (q *question) judge(r rule) answer {
 		return refuse(m.TemplateStatus != approved, TemplateNotApproved)
 	case ruleParameters:
 		return refuse(m.MissingParameter != "", MissingParameter)
-	case ruleBudget:
-		// It keeps its place in the list and never refuses: the configuration does not accept its key.
 		return refuse(false, "")
 	case ruleMessagingLimit:
 		return q.messagingLimit()
@@ -239,6 +237,8 @@ func (q *question) judgeReal(r rule) answer {
 		return q.caps()
 	case ruleMaxRecipients:
 		return refuse(a.MaxRecipients != nil && q.facts.Message.Ahead >= *a.MaxRecipients, MaxRecipients)
+	case ruleBudget:
+		return q.budget()
 	case ruleQualityGuard:
 		return q.qualityGuard()
 	}

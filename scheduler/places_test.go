@@ -145,7 +145,9 @@ func TestPlansHaveWaves(t *testing.T) {
 		t.Errorf("the waves wait until %v, and all is done by %s", untils, plan.FinishAt)
 	}
 	// A test goes to its few phones at once.
-	test := planned(t, "t", waves, func(r *scheduler.Run) { r.Test, r.Frozen.TestPhones = true, []string{string(somebody(1).Contact.Phone)} })
+	test := planned(t, "t", waves, func(r *scheduler.Run) {
+		r.Test, r.Frozen.TestPhones = true, []string{string(somebody(1).Contact.Phone)}
+	})
 	if plans, err := scheduler.MakePlans(t.Context(), everybody(3), nil, []*scheduler.Draft{test}, planTime); err != nil || plans[0].Allowed != 1 || plans[0].Waves != nil {
 		t.Errorf("a test: %+v, %v", plans, err)
 	}

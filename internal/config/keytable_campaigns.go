@@ -23,7 +23,7 @@ var (
 			form: listOf(shareForm()).filled().distinct()},
 		{name: "guard", says: "What stops a run by itself.", form: mapping(&guardKeys)},
 		{name: "max_recipients", says: "How many people a run may write to; 0 is nobody, and without this key there is no limit.", form: wholeForm(0)},
-		{name: "budget", later: "no run stops itself over its cost"},
+		{name: "budget", says: "What the messages of a run may cost at the prices of rates, such as 500 EUR; who comes after that gets none.", form: shaped(budgetShape, wantBudget)},
 		{name: "not_after", says: "Nothing of it is sent later than this moment.", form: instantForm()},
 	}}
 	guardKeys = section{path: "campaigns[].guard", says: "What stops a run by itself: it pauses until a person resumes it.", filled: true, keys: []key{

@@ -66,13 +66,14 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 		if err != nil {
 			return err
 		}
-		answers = judge(run, rows, facts)
+		var prices []listed
+		answers, prices = judge(run, rows, facts)
 		if limit := s.limitAt(facts.told); limit >= 0 {
 			if err := s.keepLimit(ctx, tx, run, rows, answers, facts, limit); err != nil {
 				return err
 			}
 		}
-		return s.moveGated(ctx, tx, run, rows, answers, facts)
+		return s.moveGated(ctx, tx, run, rows, answers, prices, facts)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gate of run %s: %w", run.ID, err)
@@ -90,6 +91,9 @@ type gateFacts struct {
 	status   map[string]templateFact
 	people   map[policy.PersonID]*policy.Person
 	standing map[policy.PersonID]standing
+	// spent is what a run with a budget has spent, when it was read.
+	spent     policy.Micros
+	spentRead bool
 }
 
 type templateFact struct {
@@ -123,6 +127,7 @@ func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		func() error { return s.lockPeople(ctx, tx, &b, &f) },
 		func() error { return s.readRun(ctx, tx, run, &f) },
 		func() error { return s.readStanding(ctx, tx, run, rows, t, &f) },
+		func() error { return s.readSpent(ctx, tx, run, t, &f) },
 		func() error { return s.readSuppressions(ctx, tx, &b, f.people) },
 		func() error { return s.readConsents(ctx, tx, &b, run.Ask.Category, f.people) },
 		func() error { return s.readSends(ctx, tx, &b, f.now.time().Add(-longestCap(run.Rules)), f.people) },
@@ -240,8 +245,12 @@ func longestCap(rules policy.Rules) time.Duration {
 	return longest
 }
 
-func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnswer {
-	answers := make([]sender.GateAnswer, len(rows))
+// judge answers for each row; prices are those of the rows that it lets through, nil when the run has no price list.
+func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender.GateAnswer, prices []listed) {
+	answers = make([]sender.GateAnswer, len(rows))
+	if run.Rules.Rates != nil {
+		prices = make([]listed, len(rows))
+	}
 	run.Ask.WavesAt = f.wavesAt
 	for i, row := range rows {
 		at := f.standing[row.PersonID]
@@ -258,18 +267,24 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnsw
 			answers[i] = sender.GateAnswer{State: at.state}
 			continue
 		}
-		answers[i] = f.decide(&run, row, policy.Message{})
+		facts := f.of(&run, row, policy.Message{})
+		decision := policy.DecideWithin(run.Rules, facts, sender.BeginWithin)
+		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
+		if prices != nil && decision.Verdict == policy.Allow {
+			price, known := policy.PriceOf(&run.Rules, &facts, facts.Now)
+			prices[i] = listed{price, known, facts.Message.TemplateKind}
+			f.spent += price
+		}
 	}
-	return answers
+	return answers, prices
 }
 
-// decide asks policy about a queued row. Of the message only what is known of the limit is told it.
-func (f *gateFacts) decide(run *sender.Run, row sender.GateRow, m policy.Message) sender.GateAnswer {
+// of is what policy is asked about a queued row with. Of the message only what is known of the limit is told it.
+func (f *gateFacts) of(run *sender.Run, row sender.GateRow, m policy.Message) policy.Facts {
 	template, found := f.status[languageKey(row.Language)]
-	m.InAudience, m.MissingParameter = true, row.Missing
+	m.InAudience, m.MissingParameter, m.Spent, m.SpentRead = true, row.Missing, f.spent, f.spentRead
 	m.TemplateFound, m.TemplateStatus, m.TemplateKind = found, template.status, template.kind
-	decision := policy.DecideWithin(run.Rules, policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}, sender.BeginWithin)
-	return sender.GateAnswer{State: landing(decision), Decision: decision}
+	return policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}
 }
 
 // landing is the state that a decision leads a queued row to.
@@ -285,7 +300,11 @@ func landing(d policy.Decision) sender.State {
 	return sender.Skipped
 }
 
-func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, f gateFacts) error {
+func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, prices []listed, f gateFacts) error {
+	letThrough, leaving := s.queries.gateAllow, policy.Micros(0)
+	if prices != nil {
+		letThrough = s.queries.gateAllowPriced
+	}
 	allow, refuse, wait := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for i, row := range rows {
 		at, answer := f.standing[row.PersonID], answers[i]
@@ -294,7 +313,12 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		}
 		switch {
 		case answer.State == sender.Sending:
-			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language)
+			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language).
+				when(instant(f.people[row.PersonID].Consents[run.Ask.Category].Event))
+			if prices != nil {
+				prices[i].add(&allow, run.Ask.Budget != nil && !run.Ask.Test)
+				leaving += prices[i].price
+			}
 		case answer.State == sender.Queued:
 			wait.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).str(string(answer.Decision.Reason)).num(int64(soonest(answer.Decision.Until, f.now)))
 		default:
@@ -304,7 +328,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	for _, move := range []struct {
 		query statement
 		rows  *batch
-	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {
+	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {letThrough, &allow}} {
 		if err := moveAll(ctx, tx, move.query, move.rows, f.now); err != nil {
 			return err
 		}
@@ -316,7 +340,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	if err != nil {
 		return fmt.Errorf("noting the start: %w", err)
 	}
-	return nil
+	return spend(ctx, tx, run, leaving)
 }
 
 // moveAll moves every row of the batch, or none of the transaction.

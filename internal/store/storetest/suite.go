@@ -5,9 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -39,9 +36,18 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a lost commit answer", testGateSameAttempt},
 		{"refusals and deferrals", testGateLandings},
 		{"a poisoned row", testGatePoison},
+		{"what consent a message relied on", testLedgerGate},
 		{"what takes a slot of the cap", testCapSlots},
 		{"caps under concurrency", testCapRaces},
 		{"to whom people are lost", testLost},
+		{"a budget", testBudget},
+		{"what a budget gets back", testBudgetComesBack},
+		{"a budget under concurrency", testBudgetRaces},
+		{"what a run costs", testCost},
+		{"what is deleted by its age", testRetention},
+		{"what is old and still needed", testRetentionKeeps},
+		{"deleting by age, cut off", testRetentionCutOff},
+		{"reports about what is deleted", testRetentionReports},
 		{"stop against send", testStopRaces},
 		{"stops and starts are a join", testStopJoin},
 		{"who lifts what", testLifts},
@@ -98,25 +104,18 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"quarantine", testQuarantine},
 		{"messages that nobody sent", testOrphans},
 		{"an undone import against consents and stops", testUndoRaces},
+		{"an opt-out is confirmed once", testConfirmations},
+		{"what is not answered", testAnswersRefused},
+		{"answers and many processes", testAnswerRaces},
+		{"a yes and a no to a question", testNods},
+		{"Meta's word on an answer", testAnswerStatuses},
+		{"what people write waits for the business", testReplies},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
 			group.test(newWorld(t, open(t)))
 		})
 	}
-}
-
-// Beside makes an empty database next to target, of the same kind, that is gone when the test is over.
-func Beside(t *testing.T, target string) string {
-	t.Helper()
-	if strings.HasPrefix(target, "sqlite:") {
-		return "sqlite:" + filepath.Join(t.TempDir(), "beside.db")
-	}
-	address, err := url.Parse(target)
-	if err != nil {
-		t.Fatalf("the test's database has no address: %v", err)
-	}
-	return newPostgres(t, address.String())
 }
 
 const (
