@@ -201,7 +201,6 @@ func (q *question) judge(r rule) answer {
 		return refuse(m.TemplateStatus != approved, TemplateNotApproved)
 	case ruleParameters:
 		return refuse(m.MissingParameter != "", MissingParameter)
-		return refuse(false, "")
 	case ruleMessagingLimit:
 		return q.messagingLimit()
 	}
