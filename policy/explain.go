@@ -35,8 +35,6 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseSuppression(d)
 	case ruleTemplate, ruleApproved, ruleParameters:
 		return q.becauseTemplate(r, d)
-	case ruleBudget:
-		return "The run has no budget to keep to."
 	case ruleMessagingLimit:
 		return "No messaging limit is set."
 	case ruleQualityGuard:
@@ -62,6 +60,8 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseQuietHours(d)
 	case ruleCaps:
 		return q.becauseCaps(d)
+	case ruleBudget:
+		return q.becauseBudget(d)
 	}
 	return q.becauseMaxRecipients(d)
 }

@@ -112,6 +112,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso resume --join":          {"", "", ""}, // TestCloneNeverSends, from outside
 	"permesso resume --yes":           {"resume --after-restore", "resume --after-restore --yes", ""},
 	"permesso runs resend *":          {"", "", ""}, // TestResend
+	"permesso retention --dry-run":    {"retention", "retention --dry-run", ""},
 }
 
 const (

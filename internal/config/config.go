@@ -39,7 +39,9 @@ type Config struct {
 	// Notify is where operators are told; its URL is "" when nobody is.
 	Notify Notify
 	// Replies is where what people write is forwarded to; its URL is "" when nobody reads it.
-	Replies    Notify
+	Replies Notify
+	// Retention is how long things are kept.
+	Retention  Retention
 	TestPhones []phone.Number
 	DryRun     bool
 	Campaigns  []scheduler.Campaign
@@ -75,6 +77,16 @@ type Notify struct {
 	URL string // as written, with or without a slash at its end
 	Key Secret // the bytes that posts are signed with
 }
+
+// Retention is how long things are kept before they are deleted; 0 is for ever.
+type Retention struct {
+	Deliveries  time.Duration // of runs that are over
+	Webhooks    time.Duration // the bodies of webhooks that held something unexpected
+	ReviewTexts time.Duration // what people wrote that looked like an opt-out
+}
+
+// Any reports whether anything is deleted by age.
+func (r Retention) Any() bool { return r != Retention{} }
 
 // Number is one sending number.
 type Number struct {

@@ -93,6 +93,10 @@ campaigns:
 		"approvals = <nil> (default)",
 		"notify = <nil> (default)",
 		"replies = <nil> (default)",
+		"rates = <nil> (default)",
+		"retention.deliveries = <nil> (default)",
+		"retention.webhooks = <nil> (default)",
+		"retention.review_texts = <nil> (default)",
 		"test_phones = <nil> (default)",
 		"dry_run = false (default)",
 		"include[0] = campaigns/*.yaml (config.yaml:14)",
@@ -119,6 +123,7 @@ campaigns:
 		"campaigns[0].priority = -3 (config.yaml:21)",
 		"campaigns[0].holdout = <nil> (default)",
 		"campaigns[0].max_recipients = <nil> (default)",
+		"campaigns[0].budget = <nil> (default)",
 		"campaigns[0].not_after = <nil> (default)",
 		"campaigns[1].id = monday (campaigns/b.yaml:1)",
 	}

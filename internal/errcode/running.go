@@ -21,6 +21,7 @@ const (
 	NoTestPhones        Code = "no_test_phones"
 	NotifyMissing       Code = "notify_missing"
 	NotifyFailed        Code = "notify_failed"
+	RetentionRuns       Code = "retention_runs"
 	NoSuchRun           Code = "no_such_run"
 	WrongRunState       Code = "wrong_run_state"
 	NumberNotConfigured Code = "number_not_configured"
@@ -160,6 +161,11 @@ func running() []Entry {
 			Code: NotifyFailed, Title: "The receiver did not take the test",
 			Means: "`notify.url` did not answer, or with something else than 2xx. Notices wait in the database until it does, for three days.",
 			Do:    "Look at the receiver's log for the answer that was named; 401 and 403 mostly mean another secret. Then `permesso notify test` again.",
+		},
+		{
+			Code: RetentionRuns, Title: "Another process deletes what is old",
+			Means: "`permesso serve` deletes every hour what is older than `retention` keeps, and one process at a time does it.",
+			Do:    "Wait until it is through, or leave it to that process.",
 		},
 		{
 			Code: AddressInUse, Title: "Another program listens on the address",

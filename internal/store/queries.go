@@ -13,7 +13,8 @@ type queries struct {
 	owners, addIdentifiers, loadIdentifiers, addPersons                               statement
 	lock                                                                              statement
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
-	gateAllow, gateRefuse, gateDefer                                                  statement
+	gateAllow, gateAllowPriced, gateRefuse, gateDefer                                 statement
+	backUnspent, unbook, unbooked, book                                               statement
 	enqueue                                                                           statement
 	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
@@ -23,7 +24,7 @@ type queries struct {
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
-	contactsOf                                                                        statement
+	contactsOf, rememberSends, dropMessages                                           statement
 	importChanges, saveImportChanges, dropImportChanges                               statement
 	dropContacts, dropIdentifiers, dropPersons, holds, inRun                          statement
 	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            statement
@@ -61,6 +62,20 @@ func buildQueries(d dialect) queries {
 			consent_event = x.consent, sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent")),
+		gateAllowPriced: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
+			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1, consent_event = x.consent, list_price = x.list_price, list_category = x.list_category, booked = x.booked
+			FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
+			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent"), integerOf("list_price"), textOf("list_category"), integerOf("booked")),
+		// What went back unsent has no sending_at; it is told by its attempt, and only once.
+		backUnspent: with(`SELECT d.run_id, CAST(SUM(d.booked) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			WHERE d.attempt_id = x.attempt_id AND d.sending_at IS NULL AND d.booked IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`,
+			textOf("run_id"), person, attempt),
+		unbook: with(`UPDATE deliveries SET booked = NULL FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.attempt_id = x.attempt_id AND deliveries.sending_at IS NULL`, textOf("run_id"), person, attempt),
+		unbooked: with(`SELECT d.run_id, CAST(SUM(d.list_price) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			JOIN budgets b ON b.run_id = d.run_id WHERE d.booked IS NULL AND d.list_price IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`, textOf("run_id"), person),
+		book: with(`UPDATE deliveries SET booked = deliveries.list_price FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.booked IS NULL AND EXISTS (SELECT 1 FROM budgets b WHERE b.run_id = x.run_id)`, textOf("run_id"), person),
 		gateRefuse: with(`UPDATE deliveries SET state = x.state, reason = x.reason, changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("reason")),
@@ -162,6 +177,10 @@ func buildQueries(d dialect) queries {
 		chainOld: with(`UPDATE consents SET event = x.event, link = x.link, salt = x.salt FROM {batch}
 			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id AND consents.event IS NULL`,
 			person, textOf("category"), integerOf("at"), bytesOf("event_id"), integerOf("event"), bytesOf("link"), bytesOf("salt")),
+		rememberSends: with(`UPDATE persons SET sent_at = CASE WHEN COALESCE(persons.sent_at, 0) < x.sent_at THEN x.sent_at ELSE persons.sent_at END,
+			delivered_at = CASE WHEN COALESCE(persons.delivered_at, 0) < COALESCE(x.delivered_at, 0) THEN x.delivered_at ELSE persons.delivered_at END
+			FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("sent_at"), integerOf("delivered_at")),
+		dropMessages:     with(`DELETE FROM messages WHERE run_id = $2 AND wamid IN <(SELECT x.wamid FROM {batch})>`, textOf("wamid")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.
