@@ -342,7 +342,7 @@ func TestConsentFoldsInAnyOrder(t *testing.T) {
 		}), 1, 8).Draw(t, "events")
 		fold := func(events []policy.ConsentEvent) (c policy.Consent) {
 			for _, e := range events {
-				c = c.After(e)
+				c = c.After(policy.Consent{Action: e.Action, At: e.At, Source: e.Source})
 			}
 			return c
 		}

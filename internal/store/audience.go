@@ -278,7 +278,8 @@ const countingSends = "AND d.sending_at IS NOT NULL AND r.test = 0 AND d.state I
 
 // consentAt is when the consent that stands was given: of two acts at one time the refusal wins (policy.Consent.After).
 func consentAt(category string) string {
-	return `SELECT CASE WHEN MAX(CASE WHEN k.action = 'granted' THEN k.at END) > COALESCE(MAX(CASE WHEN k.action = 'granted' THEN NULL ELSE k.at END),
+	const given = "k.action IN ('granted', 'confirmed')"
+	return `SELECT CASE WHEN MAX(CASE WHEN ` + given + ` THEN k.at END) > COALESCE(MAX(CASE WHEN ` + given + ` THEN NULL ELSE k.at END),
 			MAX(k.at) - 1) THEN MAX(k.at) END
-		FROM consents k WHERE k.person_id = c.person_id AND k.category = ` + category
+		FROM consents k WHERE k.person_id = c.person_id AND k.action <> 'pending' AND k.category = ` + category
 }

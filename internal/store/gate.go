@@ -272,7 +272,8 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		}
 		switch {
 		case answer.State == sender.Sending:
-			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language)
+			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language).
+				when(instant(f.people[row.PersonID].Consents[run.Ask.Category].Event))
 		case answer.State == sender.Queued:
 			wait.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).str(string(answer.Decision.Reason)).num(int64(soonest(answer.Decision.Until, f.now)))
 		default:

@@ -155,7 +155,7 @@ func (s *Store) rangeFacts(ctx context.Context, keys keyRange, want scheduler.Wa
 		return err
 	}
 	among, args = s.among("c.person_id", keys)
-	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source FROM consents c
+	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source, COALESCE(c.event, 0) FROM consents c
 		WHERE `+among+` AND c.category IN (SELECT x.category FROM `+s.dialect.batch(len(args)+1, textOf("category"))+`)`,
 		append(args, s.texts(want.Categories))...); err != nil {
 		return err

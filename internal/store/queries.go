@@ -18,7 +18,8 @@ type queries struct {
 	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
-	suppress, addConsents, addWordings                                                statement
+	suppress, consentsThere, addWordings                                              statement
+	consentsToErase, eraseConsents                                                    statement
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
@@ -50,15 +51,15 @@ func buildQueries(d dialect) queries {
 			{each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}`, textOf("run_id"), person),
 		gateSuppressions: with(`SELECT i.person_id, s.scope, s.origin, s.at, s.lifted_at FROM {batch}
 			{each identifiers i: i.person_id = x.person_id} {each suppressions s: s.hash = i.hash}`, person),
-		gateConsents: with(`SELECT c.person_id, c.category, c.action, c.at, c.source FROM {batch}
+		gateConsents: with(`SELECT c.person_id, c.category, c.action, c.at, c.source, COALESCE(c.event, 0) FROM {batch}
 			{each consents c: c.person_id = x.person_id AND c.category = $2}`, person),
 		gateSends: with(`SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM {batch}
 			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2}
 			{each runs r: r.run_id = d.run_id} WHERE r.test = 0 AND d.state IN `+counting, person),
 		gateAllow: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
-			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
+			consent_event = x.consent, sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
-			textOf("run_id"), person, textOf("was"), attempt, textOf("language")),
+			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent")),
 		gateRefuse: with(`UPDATE deliveries SET state = x.state, reason = x.reason, changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("reason")),
@@ -150,11 +151,13 @@ func buildQueries(d dialect) queries {
 			{each lifts l: l.hash = i.hash}`, person),
 		addWordings: with(`INSERT INTO wordings (hash, text) SELECT x.hash, x.text FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
 			hash, textOf("text")),
-		addConsents: with(`INSERT INTO consents (person_id, category, at, event_id, action, source, wording_hash, evidence, actor, recorded_at)
-			SELECT x.person_id, x.category, x.at, x.event_id, x.action, x.source, x.wording_hash, x.evidence, x.actor, x.recorded_at FROM {batch} WHERE true
-			ON CONFLICT (person_id, category, at, event_id) DO NOTHING`,
-			textOf("actor"), integerOf("recorded_at"), person, textOf("category"), integerOf("at"), bytesOf("event_id"), textOf("action"),
-			textOf("source"), bytesOf("wording_hash"), textOf("evidence")),
+		consentsThere: with(`SELECT x.n FROM {batch} {each consents c: c.person_id = x.person_id AND c.category = x.category AND c.at = x.at AND c.event_id = x.event_id}`,
+			integerOf("n"), person, textOf("category"), integerOf("at"), bytesOf("event_id")),
+		consentsToErase: with(`SELECT c.person_id, c.category, c.at, c.event_id, c.evidence, c.ip, c.agent, c.salt, c.personal FROM {batch}
+			{each consents c: c.person_id = x.person_id}`, person),
+		eraseConsents: with(`UPDATE consents SET evidence = '', ip = '', agent = '', salt = NULL, event_id = x.random, personal = x.personal FROM {batch}
+			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id`,
+			person, textOf("category"), integerOf("at"), bytesOf("event_id"), bytesOf("random"), bytesOf("personal")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.

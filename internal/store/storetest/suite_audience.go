@@ -150,7 +150,7 @@ func (p somebody) subject(n int) scheduler.Subject {
 		if s.Person.Consents == nil {
 			s.Person.Consents = map[string]policy.Consent{}
 		}
-		s.Person.Consents[c.category] = s.Person.Consents[c.category].After(policy.ConsentEvent{Action: c.action, At: moment(c.at)})
+		s.Person.Consents[c.category] = s.Person.Consents[c.category].After(policy.Consent{Action: c.action, At: moment(c.at)})
 	}
 	for _, d := range p.deliveries {
 		if d.run == "trial" || d.sending == 0 || !slices.Contains([]string{"sending", "unknown", "accepted", "held", "sent", "delivered", "read"}, d.state) {
