@@ -135,6 +135,10 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 	if err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
+	return s.consentsOf(ctx, s.read, people)
+}
+
+func (s *Store) consentsOf(ctx context.Context, q sqlx.QueryerContext, people []policy.PersonID) ([]report.Consent, error) {
 	var rows []struct {
 		Category   string        `db:"category"`
 		Action     policy.Action `db:"action"`
@@ -145,7 +149,7 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 		Actor      string        `db:"actor"`
 		RecordedAt instant       `db:"recorded_at"`
 	}
-	if err := s.read.SelectContext(ctx, &rows, `SELECT c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.evidence, c.actor, c.recorded_at
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.evidence, c.actor, c.recorded_at
 		FROM consents c LEFT JOIN wordings w ON w.hash = c.wording_hash
 		WHERE c.person_id IN (SELECT x.person_id FROM `+s.dialect.batch(1, bytesOf("person_id"))+`)
 		ORDER BY c.at, c.category, c.event_id`, s.batchOf(people).only(isBytes)); err != nil {
