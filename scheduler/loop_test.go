@@ -144,7 +144,7 @@ func TestTick(t *testing.T) {
 			[]string{"2026-11-20T13:00 planning"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+			s := storetest.Open(t, storetest.SQLite(t))
 			for _, after := range tt.ticks {
 				if err := tickAt(t.Context(), newScheduler(over{s, tt.held}, s, tt.campaign), start.Add(after)); err != nil {
 					t.Fatal(err)
@@ -242,7 +242,7 @@ func TestAnEditForgetsNoSlot(t *testing.T) {
 			[]time.Duration{0}, 2 * time.Hour, []string{"2026-11-20T14:00 missed"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+			s := storetest.Open(t, storetest.SQLite(t))
 			slots := over{s, func(scheduler.Run) bool { return true }}
 			for _, after := range tt.looks {
 				if err := tickAt(t.Context(), newScheduler(slots, s, tt.campaign), start.Add(after)); err != nil {
@@ -273,7 +273,7 @@ func TestAnEditForgetsNoSlot(t *testing.T) {
 
 // An edited schedule does not fire for slots that it would have had before; a run by hand and a test take nobody's slot.
 func TestEditsAndRunsByHand(t *testing.T) {
-	s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+	s := storetest.Open(t, storetest.SQLite(t))
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tick := func(c scheduler.Campaign, after time.Duration) {
 		t.Helper()
@@ -317,7 +317,7 @@ func (s troubled) MoveMark(ctx context.Context, campaign string, from, to schedu
 
 // A crash between the run and the mark repeats the slot, which has its run already; one campaign's trouble does not stop the next.
 func TestTickAfterACrashAndBesideTrouble(t *testing.T) {
-	s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+	s := storetest.Open(t, storetest.SQLite(t))
 	start := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	away := errors.New("the database is away")
 	campaigns := []scheduler.Campaign{scheduled("broken", "0 * * * *"), scheduled("fine", "0 * * * *")}
@@ -346,7 +346,7 @@ func TestTickAfterACrashAndBesideTrouble(t *testing.T) {
 
 // A clock that cannot be read judges nothing.
 func TestTickWithoutAClock(t *testing.T) {
-	s := storetest.Open(t, "sqlite:"+t.TempDir()+"/permesso.db")
+	s := storetest.Open(t, storetest.SQLite(t))
 	loop, away := newScheduler(s, s, scheduled("c", "* * * * *")), errors.New("the database is away")
 	loop.Clock = func(context.Context) (time.Time, error) { return time.Time{}, away }
 	if now, err := loop.Tick(t.Context()); !errors.Is(err, away) || !now.IsZero() {

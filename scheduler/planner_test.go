@@ -427,7 +427,7 @@ func TestPlannersOnOneStore(t *testing.T) {
 
 // A run that cannot be planned pauses and says why; the others of the same pass are planned.
 func TestPlannerPausesWhatItCannotPlan(t *testing.T) {
-	s := bookshop(t, "sqlite:"+t.TempDir()+"/permesso.db", 6)
+	s := bookshop(t, storetest.SQLite(t), 6)
 	nothing := create(t, s, planned(t, "no template", func(r *scheduler.Run) { r.Frozen.Campaign.Message.Template = "nothing" }))
 	drifted := create(t, s, planned(t, "other parameters", func(r *scheduler.Run) { r.Frozen.Campaign.Message.Parameters.Body = nil }))
 	garbled := planned(t, "garbled")
@@ -449,7 +449,7 @@ func TestPlannerPausesWhatItCannotPlan(t *testing.T) {
 
 // A run that was cancelled while it was planned has nothing waiting afterwards.
 func TestCancelWhilePlanning(t *testing.T) {
-	s := bookshop(t, "sqlite:"+t.TempDir()+"/permesso.db", 6)
+	s := bookshop(t, storetest.SQLite(t), 6)
 	run := create(t, s, planned(t, "a"))
 	p := planner(t, s, "a")
 	catalogue := p.Catalogue

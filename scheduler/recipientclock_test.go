@@ -60,7 +60,7 @@ func TestPostsInsideTheRecipientsWindow(t *testing.T) {
 		{time.Date(2026, 10, 31, 20, 0, 0, 0, time.UTC), 1380, 100},
 	} {
 		t.Run(night.fire.Format(time.DateOnly), func(t *testing.T) {
-			target := "sqlite:" + t.TempDir() + "/permesso.db"
+			target := storetest.SQLite(t)
 			synctest.Test(t, func(t *testing.T) {
 				time.Sleep(time.Until(night.fire.Add(-time.Hour)))
 				s := storetest.Open(t, target)
@@ -203,7 +203,7 @@ func TestNothingBeginsAfterTheEnd(t *testing.T) {
 		"not after": func(r *scheduler.Run) { r.Frozen.Campaign.NotAfter = end },
 	} {
 		t.Run(name, func(t *testing.T) {
-			target := "sqlite:" + t.TempDir() + "/permesso.db"
+			target := storetest.SQLite(t)
 			synctest.Test(t, func(t *testing.T) {
 				fire := end.Add(-3300 * time.Millisecond)
 				time.Sleep(time.Until(fire))

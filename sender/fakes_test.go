@@ -54,6 +54,7 @@ type house struct {
 	read    func(rows []sender.Row)
 	aside   []string
 	pauses  []pausedRun // by the shelf
+	desk    *fakeDesk   // nil answers nobody
 }
 
 type fakeRun struct {
@@ -373,11 +374,15 @@ func (h *house) Send(ctx context.Context, post sender.Post) sender.Result {
 // start runs a sender until the returned function is called, which waits for its end and tells how long that took.
 func (h *house) start(perSecond float64) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(h.Context())
-	s := sender.New(sender.Options{
+	o := sender.Options{
 		NumberID: number, PerSecond: perSecond, Holder: "me", Instance: instance, Client: h, Ledger: h, Runs: h, Leases: h, Shelf: h,
 		Bind:   func(_ context.Context, run sender.Run) (sender.Binding, error) { return h.bind(run) },
 		Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	if h.desk != nil {
+		o.Desk, o.Client = h.desk, h.desk
+	}
+	s := sender.New(o)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	return func() time.Duration {
@@ -393,7 +398,8 @@ func (h *house) start(perSecond float64) (stop func() time.Duration) {
 // until waits for a condition, at most for a span of the bubble's time.
 func (h *house) until(span time.Duration, what string, done func() bool) {
 	h.Helper()
-	for end := time.Now().Add(span); !done(); time.Sleep(50 * time.Millisecond) {
+	look := max(50*time.Millisecond, span/3600) // what may take an hour is not looked at each moment of it
+	for end := time.Now().Add(span); !done(); time.Sleep(look) {
 		if time.Now().After(end) {
 			h.Fatalf("after %s: not yet: %s", span, what)
 		}

@@ -102,7 +102,7 @@ func TestSlowDownAndRecover(t *testing.T) {
 			}
 			return sender.Result{Fate: sender.Taken, WAMID: "w"}
 		}
-		run := h.add("a", 0, 100_000, 0)
+		run := h.add("a", 0, 8000, 0) // more than a minute's
 		stop := h.start(100)
 		time.Sleep(60 * time.Second)
 		stop()

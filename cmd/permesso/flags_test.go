@@ -306,7 +306,7 @@ func TestSandboxFlags(t *testing.T) {
 	}
 	const message = `{"messaging_product":"whatsapp","to":"+393471000001","type":"template","template":{"name":"only_one","language":{"code":"en"}}}`
 	status, text, _ := ask("GET", "/v25.0/42/message_templates", "tok", "")
-	for deadline := time.Now().Add(5 * time.Second); status == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); status == 0 && time.Now().Before(deadline); {
 		time.Sleep(10 * time.Millisecond)
 		status, text, _ = ask("GET", "/v25.0/42/message_templates", "tok", "")
 	}
@@ -321,7 +321,7 @@ func TestSandboxFlags(t *testing.T) {
 	}
 	select {
 	case <-told:
-	case <-time.After(5 * time.Second):
+	case <-time.After(time.Minute):
 		t.Error("--webhook-url: nothing was told")
 	}
 	stop()

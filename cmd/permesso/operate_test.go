@@ -120,7 +120,7 @@ func TestOneServeToAFile(t *testing.T) {
 		t.Errorf("a second serve: %d %s", a.code, a.err)
 	}
 	id := strings.TrimSpace(w.must("run", "order-ready", "--detach"))
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for w.object("runs", "show", id)["state"] != "done" && time.Now().Before(deadline) {
 		time.Sleep(50 * time.Millisecond) // another process sends; there is nothing else to wait on
 	}
@@ -195,7 +195,7 @@ func TestFollowTheLog(t *testing.T) {
 			} else if v["campaign"] == "weekend-offer" {
 				t.Errorf("a line came twice: %v", v["phone"])
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("only %d lines followed", len(followed))
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http/httptest"
@@ -12,8 +13,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/permesso/permesso/internal/report"
@@ -135,12 +138,43 @@ campaigns:
 	return w
 }
 
+// peopled are the files that importing a world's people leaves, kept from the first time: it takes longer than most tests.
+var peopled struct {
+	sync.Mutex
+	files fstest.MapFS
+}
+
 // filled is a world with its people in the database.
 func filled(t *testing.T) *world {
 	t.Helper()
 	w := newWorld(t)
+	peopled.Lock()
+	defer peopled.Unlock()
+	if peopled.files != nil {
+		if err := os.CopyFS(w.dir, peopled.files); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	written, err := fs.Glob(os.DirFS(w.dir), "*")
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.must("contacts", "import", w.path("contacts.csv"))
 	w.must("consent", "import", w.path("consents.csv"))
+	files := fstest.MapFS{}
+	err = fs.WalkDir(os.DirFS(w.dir), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || slices.Contains(written, path) {
+			return err
+		}
+		raw, err := os.ReadFile(w.path(path))
+		files[path] = &fstest.MapFile{Data: raw, Mode: 0o600}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	peopled.files = files
 	return w
 }
 

@@ -3,7 +3,6 @@ package app_test
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -16,7 +15,7 @@ func TestReadmeDemo(t *testing.T) {
 	t.Parallel()
 	cmd := command(t, "go", "run", "./cmd/permesso", "demo", "--exit")
 	cmd.Dir = moduleRoot
-	cmd.Env = append(os.Environ(), "TMPDIR="+t.TempDir())
+	cmd.Env = append(cmd.Env, "TMPDIR="+t.TempDir())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("demo --exit: %v\n%s", err, out)

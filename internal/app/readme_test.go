@@ -383,6 +383,7 @@ func command(t *testing.T, name string, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), runAtMost)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // as make build builds it, also where the race detector wants C
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 10 * time.Second
@@ -393,7 +394,7 @@ func (s *shop) command(t *testing.T, dir, line string) *exec.Cmd {
 	t.Helper()
 	cmd := command(t, "sh", "-c", line)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+s.path, "WHATSAPP_ACCESS_TOKEN=token", "WHATSAPP_APP_SECRET=secret", "WHATSAPP_VERIFY_TOKEN=verify")
+	cmd.Env = append(cmd.Env, "PATH="+s.path, "WHATSAPP_ACCESS_TOKEN=token", "WHATSAPP_APP_SECRET=secret", "WHATSAPP_VERIFY_TOKEN=verify")
 	return cmd
 }
 

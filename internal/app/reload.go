@@ -42,7 +42,11 @@ func (a *App) hold(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("opt_out.keywords: %w", err)
 	}
-	a.live.Store(&live{cfg, keywords})
+	chat, err := policy.NewChat(len(cfg.OptOutHelp) > 0, cfg.OptIn.Keywords, keywords)
+	if err != nil {
+		return fmt.Errorf("opt_in.keywords: %w", err)
+	}
+	a.live.Store(&live{cfg, keywords, chat})
 	return nil
 }
 

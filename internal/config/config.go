@@ -30,10 +30,16 @@ type Config struct {
 	Segments map[string]string
 	// OptOutKeywords are added to the built-in lists, per BCP 47 language.
 	OptOutKeywords map[string][]string
+	// OptOutConfirmation answers an opt-out, and OptOutHelp who asks for help. Without them nobody is answered.
+	OptOutConfirmation []Wording
+	OptOutHelp         []Wording
+	OptIn              OptIn
 	// ApproveAbove is how many people a run may write to before a second person has to approve it; nil is any number.
 	ApproveAbove *int
 	// Notify is where operators are told; its URL is "" when nobody is.
-	Notify     Notify
+	Notify Notify
+	// Replies is where what people write is forwarded to; its URL is "" when nobody reads it.
+	Replies    Notify
 	TestPhones []phone.Number
 	DryRun     bool
 	Campaigns  []scheduler.Campaign
@@ -64,7 +70,7 @@ type Graph struct {
 	VerifyToken Secret
 }
 
-// Notify is who is told what operators should know.
+// Notify is where signed webhooks go.
 type Notify struct {
 	URL string // as written, with or without a slash at its end
 	Key Secret // the bytes that posts are signed with

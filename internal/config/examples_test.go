@@ -23,6 +23,7 @@ var around = map[string]string{
 	"parameters": head + "campaigns:\n  - parameters:\n      EXAMPLE\nCAMPAIGN",
 	"body":       head + "campaigns:\n  - parameters:\n      body:\n        - EXAMPLE\nCAMPAIGN",
 	"policy":     head + tail + "policy:\n  quiet_hours: {from: \"20:00\", to: \"09:00\"}\n  EXAMPLE\n",
+	"answers":    head + tail + "opt_out:\n  EXAMPLE\n",
 	"caps":       head + tail + "policy:\n  caps:\n    EXAMPLE\n",
 	"cap":        head + tail + "policy:\n  caps:\n    - max: 1\n      EXAMPLE\n",
 	"quiet":      head + tail + "policy:\n  quiet_hours:\n    EXAMPLE\n",
@@ -39,7 +40,7 @@ func placeOf(example string) string {
 	for place, words := range map[string][]string{
 		"root": {"test_phones", "dry_run"}, "include": {"include"}, "campaigns": {"campaigns", "campaings"}, "list": {"- id"},
 		"campaign": {"languages", "category", "category offers", "audience", "not_after", "holdout", "schedule", "id"}, "schedule": {"cron", "at"},
-		"parameters": {"buttons"}, "body": {"{field"}, "policy": {"holidays"}, "caps": {"- {max"}, "cap": {"per"}, "quiet": {"{from"},
+		"parameters": {"buttons"}, "body": {"{field"}, "policy": {"holidays"}, "answers": {"confirmation"}, "caps": {"- {max"}, "cap": {"per"}, "quiet": {"{from"},
 		"business": {"name", "timezone"}, "graph": {"access_token"}, "categories": {"[offers]", "offers"}, "category": {"kind"},
 	} {
 		if slices.Contains(words, word) {

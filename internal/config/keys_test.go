@@ -83,11 +83,19 @@ func keyCases() map[string]keyCase {
 			func(c *config.Config) any { return c.Notify.URL }, "http://127.0.0.1:9/hook/"},
 		"notify.secret": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${WHATSAPP_APP_SECRET}\"}\n"), section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"),
 			func(c *config.Config) any { return c.Notify.Key.Reveal() }, "value-of-NOTIFY_SECRET-that-is-long"},
+		"replies.url": {section("replies: {url: https://crm.aurora.example/hook, secret: \"${REPLIES_SECRET}\"}\n"), section("replies: {url: http://127.0.0.1:9/in, secret: \"${REPLIES_SECRET}\"}\n"),
+			func(c *config.Config) any { return c.Replies.URL }, "http://127.0.0.1:9/in"},
+		"replies.secret": {section("replies: {url: https://crm.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"), section("replies: {url: https://crm.aurora.example/hook, secret: \"${REPLIES_SECRET}\"}\n"),
+			func(c *config.Config) any { return c.Replies.Key.Reveal() }, "value-of-REPLIES_SECRET-that-is-long"},
+		"opt_out.confirmation": {plain, section("opt_out: {confirmation: {it: \"Fatto. {{business}}\", en: Done.}}\n"), func(c *config.Config) any { return asJSON(c.OptOutConfirmation) },
+			`[{"Language":"it","Text":"Fatto. Libreria Aurora"},{"Language":"en","Text":"Done."}]`},
+		"opt_out.help":     {plain, section("opt_out: {help: {en: \"{{business}}: write STOP to stop.\"}}\n"), func(c *config.Config) any { return asJSON(c.OptOutHelp) }, `[{"Language":"en","Text":"Libreria Aurora: write STOP to stop."}]`},
+		"opt_in.keywords":  {plain, section("opt_in: {keywords: {en: [count me in]}}\n"), func(c *config.Config) any { return asJSON(c.OptIn.Keywords) }, `{"en":["count me in"]}`},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.
 	for name, through := range map[string]string{"business": "business.name", "listen": "listen.webhook", "graph": "graph.version", "numbers": "numbers[].id",
-		"categories": "categories.*.kind", "policy": "policy.recipient_timezone", "opt_out": "opt_out.keywords", "notify": "notify.url"} {
+		"categories": "categories.*.kind", "policy": "policy.recipient_timezone", "opt_out": "opt_out.keywords", "opt_in": "opt_in.keywords", "notify": "notify.url", "replies": "replies.url"} {
 		cases[name] = cases[through]
 	}
 	addPolicyCases(cases)

@@ -335,7 +335,9 @@ policy:
   countries: {marketing: {allow: ["${COUNTRY}"]}}
   holidays: ["${COUNTRY}"]
   universal_holdout: ${SHARE}
-opt_out: {keywords: {it: ["${WORDS}"]}}
+opt_out: {keywords: {it: ["${WORDS}"]}, confirmation: {it: "${TEXT}"}, help: {it: "${TEXT}"}}
+opt_in: {keywords: {it: ["${TEXT}"]}}
+replies: {url: "${URL}", secret: "${TEXT}"}
 approvals: {above: "${ONE}"}
 notify: {url: "${URL}", secret: "${TEXT}"}
 test_phones: ["${PHONE}"]
@@ -444,7 +446,7 @@ func allFallbacks(t *testing.T) string {
 // without is a right file that lacks a key.
 func without(t *testing.T, key string) string {
 	t.Helper()
-	base := head + "policy: {caps: [{max: 1, per: 24h}], quiet_hours: {from: \"20:00\", to: \"09:00\"}}\napprovals: {above: 1}\nnotify: {url: https://a.example, secret: \"${NOTIFY_SECRET}\"}\n" + tail + "    window: {from: \"18:00\", to: \"20:00\"}\n"
+	base := head + "policy: {caps: [{max: 1, per: 24h}], quiet_hours: {from: \"20:00\", to: \"09:00\"}}\napprovals: {above: 1}\nnotify: {url: https://a.example, secret: \"${NOTIFY_SECRET}\"}\nreplies: {url: https://a.example, secret: \"${REPLIES_SECRET}\"}\nopt_in: {keywords: {}}\n" + tail + "    window: {from: \"18:00\", to: \"20:00\"}\n"
 	text, ok := mistaken(t, rand.New(rand.NewPCG(1, 1)), base, fault{"missing", "^" + strings.ReplaceAll(regexp.QuoteMeta(key), `\*`, "[^.]+") + "$", []string{remove}})
 	if !ok {
 		t.Fatalf("the file has no %s to take away", key)

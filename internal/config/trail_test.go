@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
@@ -82,38 +83,40 @@ func TestTrail(t *testing.T) {
 // A file that is being written is read when that is over; one that never ends to be written is refused.
 func TestReadWaitsForTheWriter(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
-	write(t, path, head)
-	var writing sync.WaitGroup
-	stop := make(chan struct{})
-	keepWriting := func(pieces ...string) {
-		writing.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-stop:
-					return
-				case <-time.After(60 * time.Millisecond):
+	synctest.Test(t, func(t *testing.T) { // a writer that a busy machine holds up looks like one that is done
+		write(t, path, head)
+		var writing sync.WaitGroup
+		stop := make(chan struct{})
+		keepWriting := func(pieces ...string) {
+			writing.Go(func() {
+				for i := 0; ; i++ {
+					select {
+					case <-stop:
+						return
+					case <-time.After(60 * time.Millisecond):
+					}
+					if i < len(pieces) {
+						write(t, path, pieces[i])
+					} else if len(pieces) == 0 {
+						write(t, path, head+tail+"#"+strings.Repeat("x", i))
+					} else {
+						return
+					}
 				}
-				if i < len(pieces) {
-					write(t, path, pieces[i])
-				} else if len(pieces) == 0 {
-					write(t, path, head+tail+"#"+strings.Repeat("x", i))
-				} else {
-					return
-				}
-			}
-		})
-	}
-	keepWriting(head+"#1", head+"#2", head+tail)
-	cfg, _, err := config.Read(path, secrets)
-	writing.Wait()
-	if err != nil || len(cfg.Campaigns) != 1 {
-		t.Errorf("read in the middle: %v", err)
-	}
-	keepWriting()
-	_, _, err = config.Read(path, secrets)
-	close(stop)
-	writing.Wait()
-	if err == nil || !strings.Contains(err.Error(), "does not stop changing") {
-		t.Errorf("a file without end: %v", err)
-	}
+			})
+		}
+		keepWriting(head+"#1", head+"#2", head+tail)
+		cfg, _, err := config.Read(path, secrets)
+		writing.Wait()
+		if err != nil || len(cfg.Campaigns) != 1 {
+			t.Errorf("read in the middle: %v", err)
+		}
+		keepWriting()
+		_, _, err = config.Read(path, secrets)
+		close(stop)
+		writing.Wait()
+		if err == nil || !strings.Contains(err.Error(), "does not stop changing") {
+			t.Errorf("a file without end: %v", err)
+		}
+	})
 }

@@ -31,7 +31,7 @@ const (
 // The main job: exactly the right people get exactly the right message, and everybody else has a reason.
 func TestMainJob(t *testing.T) {
 	t.Parallel()
-	storetest.Databases(t, func(t *testing.T, target string) {
+	storetest.Bare(t, func(t *testing.T, target string) {
 		t.Parallel()
 		h := newHouse(t, target, settings{perSecond: 1000, policy: onePerDay, campaigns: weekendOffer + membersFirst})
 		p := newPopulation(2000)

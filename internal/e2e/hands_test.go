@@ -28,6 +28,7 @@ func TestHaltStopsEveryProcess(t *testing.T) {
 		t.Parallel()
 		h := newHouse(t, target, settings{perSecond: 100, both: true, campaigns: ofNumber("one", numberID) + ofNumber("two", otherNumber)})
 		h.meta.with(func(f *faults) { f.latency = 50 * time.Millisecond })
+		release := h.meta.stallsAfter(120)
 		all := h.plainPeople(people)
 		processes := []*process{h.serve()}
 		houses := []*house{h}
@@ -42,6 +43,7 @@ func TestHaltStopsEveryProcess(t *testing.T) {
 			Runs   int
 		}](h, "halt", "--reason", "a fire drill")
 		said := time.Now()
+		release()
 		if !halted.Halted || halted.Runs != 2 {
 			t.Errorf("halt: %+v", halted)
 		}
@@ -114,13 +116,12 @@ func TestHaltDuringTakeover(t *testing.T) {
 			h.neighbour().serve()
 		}
 		before := holderOf(t, db, numberID)
-		killed := time.Now()
 		first.kill()
+		// Its lease lives until the halt is said, however slow the machine.
+		db.MustExec("UPDATE leases SET until = until + 600000000 WHERE number_id = $1", numberID)
 		h.must("halt")
-		if said := time.Since(killed); said > 4*time.Second {
-			t.Fatalf("the machine was too slow to halt before the takeover: %s", said)
-		}
 		stopped := h.meta.count()
+		db.MustExec("UPDATE leases SET until = until - 600000000 WHERE number_id = $1", numberID)
 		if !two {
 			h.serve() // one process at a time has an SQLite file
 		}
@@ -130,7 +131,7 @@ func TestHaltDuringTakeover(t *testing.T) {
 			}
 			return nil
 		})
-		h.silentAfter(killed.Add(100*time.Millisecond), 3*time.Second)
+		h.silentAfter(time.Now(), 3*time.Second)
 		if n := h.meta.count(); n != stopped {
 			t.Errorf("%d messages left after the halt", n-stopped)
 		}
@@ -157,14 +158,18 @@ func TestHandsOnARun(t *testing.T) {
 		h := newHouse(t, target, settings{perSecond: 100})
 		h.plainPeople(people)
 		h.serve()
+		release := h.meta.stallsAfter(40)
 		run := strings.TrimSpace(h.must("run", "weekend-offer", "--detach"))
 		h.meta.atLeast(40)
 		h.must("runs", "pause", run, "--reason", "the text is wrong")
+		release()
 		h.silentAfter(time.Now().Add(haltedWithin), 1500*time.Millisecond)
 		paused := h.meta.count()
+		release = h.meta.stallsAfter(paused + 40)
 		h.must("runs", "resume", run)
 		h.meta.atLeast(paused + 40)
 		h.must("runs", "cancel", run)
+		release()
 		h.silentAfter(time.Now().Add(haltedWithin), 1500*time.Millisecond)
 		lines := h.log(run)
 		states := countBy(lines, stateOf)

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +27,7 @@ func TestKilledRunGoesOn(t *testing.T) {
 
 		var kills []time.Time
 		strike := func(p *process, after int) {
-			h.meta.atLeast(h.meta.count() + after)
+			h.meta.atLeast(min(h.meta.count()+after, people))
 			time.Sleep(rand.N(150 * time.Millisecond)) // anywhere in a batch
 			kills = append(kills, time.Now())
 			p.kill()
@@ -114,7 +115,7 @@ func (h *house) settled(run string, lines map[string]logLine, kills []time.Time,
 			}
 		case "unknown":
 			unknown++
-			if len(sent) > 0 && !nearAKill(sent[0].start, kills) {
+			if len(sent) > 0 && !nearAKill(sent[0], kills) {
 				h.t.Errorf("…%s is unknown, and nothing was killed near %s", who[len(who)-5:], sent[0].start)
 			}
 		default:
@@ -148,11 +149,8 @@ func (h *house) settled(run string, lines map[string]logLine, kills []time.Time,
 	}
 }
 
-func nearAKill(at time.Time, kills []time.Time) bool {
-	for _, kill := range kills {
-		if d := kill.Sub(at); d > -2*time.Second && d < 2*time.Second {
-			return true
-		}
-	}
-	return false
+// nearAKill reports whether something was killed while a message was on its way, or about to be, or its answer was.
+func nearAKill(p post, kills []time.Time) bool {
+	const about = 2 * time.Second
+	return slices.ContainsFunc(kills, func(kill time.Time) bool { return kill.After(p.start.Add(-about)) && kill.Before(p.ended.Add(about)) })
 }

@@ -93,15 +93,25 @@ func (m *meta) listTemplates(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, map[string]any{"data": page, "paging": paging})
 }
 
+// health is what Meta says of a number when it is asked (graph-api §3.1).
+type health struct{ status, canSend string }
+
 func (m *meta) number(w http.ResponseWriter, r *http.Request) {
 	if wrong := m.authorised(r); wrong != nil {
 		refuse(w, wrong)
 		return
 	}
+	m.mu.Lock()
+	m.asked[r.PathValue("number")]++
+	is, ill := m.faults.health[r.PathValue("number")]
+	m.mu.Unlock()
+	if !ill {
+		is = health{"CONNECTED", "AVAILABLE"}
+	}
 	writeJSON(w, http.StatusOK, map[string]any{
-		"id": r.PathValue("number"), "display_phone_number": "+39 06 1112 2233", "verified_name": "Libreria Aurora", "quality_rating": "GREEN", "status": "CONNECTED",
+		"id": r.PathValue("number"), "display_phone_number": "+39 06 1112 2233", "verified_name": "Libreria Aurora", "quality_rating": "GREEN", "status": is.status,
 		"name_status": "APPROVED", "code_verification_status": "VERIFIED", "platform_type": "CLOUD_API", "throughput": map[string]any{"level": "STANDARD"},
-		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED", "health_status": map[string]any{"can_send_message": "AVAILABLE"},
+		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED", "health_status": map[string]any{"can_send_message": is.canSend},
 	})
 }
 
@@ -130,10 +140,14 @@ func (m *meta) read(r *http.Request, raw []byte, p *post) *graphError {
 		return m.authorised(r)
 	case r.PathValue("number") != numberID && r.PathValue("number") != otherNumber:
 		return &graphError{400, 33, "Parameter value is not valid", ""}
-	case r.Header.Get("Content-Type") != "application/json" || b.Product != "whatsapp" || b.Type != "template" || len(b.Callback) > 512:
+	case r.Header.Get("Content-Type") != "application/json" || b.Product != "whatsapp" || len(b.Callback) > 512:
 		return &graphError{400, 100, "Invalid parameter", ""}
 	case !phones.MatchString(b.To):
 		return &graphError{400, 131009, "Parameter value is not valid", "to"}
+	case b.Type == "text" && b.Text.Body != "" || b.Type == "interactive" && b.Interactive.Body.Text != "":
+		return nil
+	case b.Type != "template":
+		return &graphError{400, 100, "Invalid parameter", ""}
 	}
 	all := *m.templates.Load()
 	i := slices.IndexFunc(all, func(t metaTemplate) bool { return t.name == b.Template.Name && t.language == b.Template.Language.Code })

@@ -25,6 +25,7 @@ type meta struct {
 	mu     sync.Mutex
 	ledger []post
 	faults faults
+	asked  map[string]int // GETs of a number
 
 	templates atomic.Pointer[[]metaTemplate]
 	token     atomic.Pointer[string] // the only one that it accepts
@@ -35,6 +36,7 @@ type meta struct {
 // post is one POST of a message, as Meta saw it.
 type post struct {
 	start    time.Time // when its first byte was read
+	ended    time.Time // when its answer was written, or the connection given up
 	to       string
 	edge     string
 	body     message
@@ -54,6 +56,7 @@ type faults struct {
 	lose     func(n int, p post) loss
 	statuses func(n int, p post) []string // what becomes of it; nil is nothing
 	stall    func(n int) <-chan struct{}  // its answer waits for this; nil does not wait
+	health   map[string]health            // by number; one that is not there is well
 }
 
 type loss int
@@ -85,6 +88,19 @@ type message struct {
 		} `json:"language"`
 		Components []component `json:"components"`
 	} `json:"template"`
+	Text struct {
+		Body string `json:"body"`
+	} `json:"text"`
+	Interactive struct {
+		Body struct {
+			Text string `json:"text"`
+		} `json:"body"`
+		Action struct {
+			Buttons []struct {
+				Reply struct{ ID, Title string } `json:"reply"`
+			} `json:"buttons"`
+		} `json:"action"`
+	} `json:"interactive"`
 }
 
 type component struct {
@@ -104,7 +120,7 @@ type parameter struct {
 // newMeta starts a Meta that tells webhookURL what becomes of messages.
 func newMeta(t *testing.T, webhookURL string) *meta {
 	t.Helper()
-	m := &meta{t: t, hooks: newHooks(webhookURL)}
+	m := &meta{t: t, asked: map[string]int{}, hooks: newHooks(webhookURL)}
 	m.templates.Store(&defaultTemplates)
 	m.token.Store(new(accessToken))
 	mux := http.NewServeMux()
@@ -179,6 +195,13 @@ func (m *meta) stallsAfter(n int) (release func()) {
 	return release
 }
 
+// askedFor is how often Meta was asked about a number.
+func (m *meta) askedFor(number string) int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.asked[number]
+}
+
 // byPerson groups posts by person.
 func byPerson(posts []post) map[string][]post {
 	people := map[string][]post{}
@@ -246,6 +269,11 @@ func (m *meta) send(w http.ResponseWriter, r *http.Request) {
 	if stalled != nil {
 		<-stalled
 	}
+	defer func() { // also when the answer is to abort the connection
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.ledger[n-1].ended = time.Now()
+	}()
 	m.answer(w, p, wrong, what)
 }
 

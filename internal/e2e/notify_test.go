@@ -123,9 +123,11 @@ func TestOperatorsAreTold(t *testing.T) {
 		h.tell(k)
 		h.plainPeople(300)
 		h.serve()
+		release := h.meta.stallsAfter(20)
 		run := strings.TrimSpace(h.must("run", "weekend-offer", "--detach"))
 		h.meta.atLeast(20)
 		h.must("runs", "pause", run, "--reason", "ask +39 347 1234567")
+		release()
 		h.must("halt")
 		h.must("resume")
 		h.eventually("the first has failed twice", func() error {

@@ -57,7 +57,7 @@ func catalogueOf(t *testing.T, db *sqlx.DB) string {
 // Both databases have the tables of testdata/catalogue.txt, and so those of each other. PERMESSO_UPDATE=1 writes the file anew.
 func TestCataloguesAreEqual(t *testing.T) {
 	const golden = "testdata/catalogue.txt"
-	storetest.Databases(t, func(t *testing.T, target string) {
+	storetest.Bare(t, func(t *testing.T, target string) {
 		storetest.Open(t, target)
 		got := catalogueOf(t, storetest.SQL(t, target))
 		if os.Getenv("PERMESSO_UPDATE") == "1" {
@@ -101,7 +101,7 @@ func TestMigrationsComeInPairs(t *testing.T) {
 }
 
 func TestMigrate(t *testing.T) {
-	storetest.Databases(t, func(t *testing.T, target string) {
+	storetest.Bare(t, func(t *testing.T, target string) {
 		for range 2 { // looking leaves nothing behind
 			if stands, err := store.Stands(t.Context(), target); err != nil || stands {
 				t.Errorf("an empty database stands: %t, %v", stands, err)
@@ -136,7 +136,7 @@ func TestMigrate(t *testing.T) {
 
 // Several processes start on one empty database: it is migrated once, and they agree on whose it is.
 func TestManyOpenAnEmptyDatabase(t *testing.T) {
-	storetest.Databases(t, func(t *testing.T, target string) {
+	storetest.Bare(t, func(t *testing.T, target string) {
 		const processes = 4
 		stores, failures := make(chan *store.Store, processes), make(chan error, processes)
 		for range processes {

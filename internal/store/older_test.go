@@ -26,7 +26,7 @@ func TestAnOlderDatabase(t *testing.T) {
 		}
 		for _, last := range all[:len(all)-1] {
 			t.Run(fmt.Sprintf("version %d", last.Version), func(t *testing.T) {
-				older := storetest.Beside(t, target)
+				older := storetest.BareBeside(t, target)
 				db := storetest.SQL(t, older)
 				dialect := goose.DialectSQLite3
 				folder := "sqlite"

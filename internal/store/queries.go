@@ -27,6 +27,7 @@ type queries struct {
 	importChanges, saveImportChanges, dropImportChanges                               statement
 	dropContacts, dropIdentifiers, dropPersons, holds, inRun                          statement
 	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            statement
+	openWindows, addAnswers, answersPast, answerStatuses, addReplies                  statement
 }
 
 // counting are the states that count in the caps: all from accepted on, what is in flight, and what is unknown.
@@ -203,8 +204,27 @@ func buildQueries(d dialect) queries {
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.replied_at, 0) < x.at`, person, integerOf("at")),
 		cooldown: with(`UPDATE persons SET cooldown_until = x.until FROM {batch}
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.cooldown_until, 0) < x.until`, person, integerOf("until")),
-		strike:        with(`UPDATE persons SET strikes = persons.strikes + x.n FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("n")),
-		inFlight:      with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
+		strike:   with(`UPDATE persons SET strikes = persons.strikes + x.n FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("n")),
+		inFlight: with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
+		openWindows: with(`INSERT INTO windows (person_id, number_id, open_until) SELECT x.person_id, x.number_id, x.open_until FROM {batch} WHERE true
+			ORDER BY x.person_id, x.number_id ON CONFLICT (person_id, number_id) DO UPDATE SET open_until = excluded.open_until
+			WHERE windows.open_until < excluded.open_until`, person, textOf("number_id"), integerOf("open_until")),
+		addAnswers: with(`INSERT INTO answers (answer_id, asked_by, person_id, to_hash, number_id, kind, scope, language, message_id, asked_at, due_at)
+			SELECT x.answer_id, x.asked_by, x.person_id, x.to_hash, x.number_id, x.kind, x.scope, x.language, x.message_id, x.asked_at, x.due_at FROM {batch} WHERE true
+			ORDER BY x.asked_by ON CONFLICT (asked_by) DO NOTHING`,
+			bytesOf("answer_id"), bytesOf("asked_by"), person, bytesOf("to_hash"), textOf("number_id"), textOf("kind"), textOf("scope"), textOf("language"),
+			textOf("message_id"), integerOf("asked_at"), integerOf("due_at")),
+		answersPast: with(`SELECT a.person_id, a.kind, a.scope, a.state, a.asked_at FROM {batch} {each answers a: a.person_id = x.person_id AND a.asked_at > $2}`, person),
+		addReplies: with(`INSERT INTO replies (reply_id, person_id, at, received_at, place, context_wamid, data, next_at)
+			SELECT x.reply_id, x.person_id, x.at, x.received_at, x.place, x.context_wamid, x.data, x.next_at FROM {batch} WHERE true
+			ORDER BY x.reply_id ON CONFLICT (reply_id) DO NOTHING`,
+			bytesOf("reply_id"), person, integerOf("at"), integerOf("received_at"), integerOf("place"), textOf("context_wamid"), textOf("data"), integerOf("next_at")),
+		// What was delivered beats a failure, and a failure what merely left, whichever came first.
+		answerStatuses: with(`UPDATE answers SET wamid = COALESCE(answers.wamid, x.wamid),
+			reason = CASE WHEN x.went = 2 OR answers.reason = 'delivered' THEN 'delivered' WHEN x.went = 1 THEN answers.reason ELSE x.code END,
+			state = CASE WHEN x.went = 2 OR answers.reason = 'delivered' THEN 'sent' WHEN x.went = 1 AND answers.state <> 'failed' THEN 'sent' ELSE 'failed' END
+			FROM {batch} WHERE answers.answer_id = x.answer_id AND answers.state IN ('sending', 'unknown', 'sent', 'failed')`,
+			bytesOf("answer_id"), textOf("wamid"), integerOf("went"), textOf("code")),
 		identifiersOf: with(`SELECT i.hash, i.kind, i.value FROM {batch} {each identifiers i: i.person_id = x.person_id}`, person),
 		suppressionsOf: with(`SELECT i.person_id, i.hash, i.kind, i.value, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}
 			{each identifiers i: i.person_id = x.person_id} {each suppressions s: s.hash = i.hash} ORDER BY s.at`, person),

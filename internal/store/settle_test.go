@@ -35,7 +35,7 @@ func TestSettleLooksWithoutWriting(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-		case <-time.After(3 * time.Second):
+		case <-time.After(time.Minute): // the writer waits as long
 			t.Error("Settle waits for a writer")
 		}
 	})

@@ -43,11 +43,11 @@ var inputFailures = []Failure{
 // What Meta says no to.
 var metaFailures = []Failure{
 	{
-		ID: "F23", Title: "The token is refused",
-		Fails: "Meta answers 190 in the middle of a run, or the token lacks a right.",
-		Holds: "Only what is on its way still asks; runs pause and say why; nobody's attempt is used up; nothing is lost.",
+		ID: "F23", Title: "The token, the account or a number is refused",
+		Fails: "Meta answers 190 in the middle of a run, or the token lacks a right; it blocks the account (368, 131031), restricts a number (131048) or does not know it any more (133010).",
+		Holds: "Only what is on its way still asks; runs pause and say why; nobody's attempt is used up; nothing is lost. What heals it is another token, Meta's word on the health of the account and its numbers, or a person.",
 		Shown: slices.Concat(by("internal/e2e", "TestTokenRefusedInTheMiddle"), by("sender", "TestPauseReactions"),
-			by("internal/e2e", "TestTokenRefusedAndMended"), kept("what a breaker stops", "breakers heal", "a breaker and hands")),
+			by("internal/e2e", "TestTokenRefusedAndMended", "TestBreakersHealByMetasHealth"), kept("what a breaker stops", "breakers heal", "a breaker and hands")),
 	},
 	{
 		ID: "F24", Title: "Meta is away, or says that it is too fast",
@@ -55,6 +55,7 @@ var metaFailures = []Failure{
 		Holds: "Tries are bounded and do not use up attempts where nobody's message is at fault; the rate falls, and comes back without being told.",
 		Shown: slices.Concat(by("sender", "TestSlowDownAndRecover", "TestNotSentStormProbesRarely", "TestBackoffGrows"), lived("not sent"),
 			by("sender", "TestStormWaitsAndRecovers", "TestAHigherRateThanAllowedOpensNothing", "TestOneAtATimeAfterABreaker")),
+		Beyond: "A storm is lived through on fake time alone (`TestStormWaitsAndRecovers`): what it shows is a matter of minutes, of every second of which the pace counts.",
 	},
 	{
 		ID: "F25", Title: "A template is paused, disabled or edited",

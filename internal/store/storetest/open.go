@@ -3,8 +3,6 @@ package storetest
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -22,22 +20,60 @@ const (
 	envRequired = "PERMESSO_TEST_REQUIRED"
 )
 
-// Databases runs f as the subtests "sqlite" and "postgres", each with an empty database that is gone afterwards. target is
-// what store.Open takes. Without PERMESSO_TEST_POSTGRES the second is not run, which fails the test when
+// Databases runs f as the subtests "sqlite" and "postgres", each with a database that has its tables and nothing in them, and is
+// gone afterwards. target is what store.Open takes. Without PERMESSO_TEST_POSTGRES the second is not run, which fails the test when
 // PERMESSO_TEST_REQUIRED is 1 and is logged otherwise.
 func Databases(t *testing.T, f func(t *testing.T, target string)) {
 	t.Helper()
-	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+filepath.Join(t.TempDir(), "permesso.db")) })
+	t.Run("sqlite", func(t *testing.T) { f(t, SQLite(t)) })
 	Postgres(t, f)
+}
+
+// Bare is Databases without tables, for what is about their making.
+func Bare(t *testing.T, f func(t *testing.T, target string)) {
+	t.Helper()
+	t.Run("sqlite", func(t *testing.T) { f(t, newSQLite(t, false)) })
+	onPostgres(t, func(t *testing.T, server string) { f(t, newPostgres(t, server, false)) })
 }
 
 // Postgres is Databases for what SQLite does not have: several servers, a server that is cut off.
 func Postgres(t *testing.T, f func(t *testing.T, target string)) {
 	t.Helper()
+	onPostgres(t, func(t *testing.T, server string) { f(t, newPostgres(t, server, true)) })
+}
+
+// SQLite is the target of Databases for what is about one database alone.
+func SQLite(t *testing.T) string {
+	t.Helper()
+	return newSQLite(t, true)
+}
+
+// Beside makes a database with empty tables next to target, of the same kind, that is gone when the test is over.
+func Beside(t *testing.T, target string) string {
+	t.Helper()
+	return beside(t, target, true)
+}
+
+// BareBeside is Beside without tables.
+func BareBeside(t *testing.T, target string) string {
+	t.Helper()
+	return beside(t, target, false)
+}
+
+func beside(t *testing.T, target string, tables bool) string {
+	t.Helper()
+	if strings.HasPrefix(target, "sqlite:") {
+		return newSQLite(t, tables)
+	}
+	return newPostgres(t, target, tables)
+}
+
+func onPostgres(t *testing.T, f func(t *testing.T, server string)) {
+	t.Helper()
 	server := os.Getenv(envPostgres)
 	switch {
 	case server != "":
-		t.Run("postgres", func(t *testing.T) { f(t, newPostgres(t, server)) })
+		t.Run("postgres", func(t *testing.T) { f(t, server) })
 	case os.Getenv(envRequired) == "1":
 		t.Fatalf("%s is not set: run the tests by `make test`, or under .ci/with-postgres", envPostgres)
 	default:
@@ -45,21 +81,43 @@ func Postgres(t *testing.T, f func(t *testing.T, target string)) {
 	}
 }
 
+// newSQLite names a database in a folder of its own.
+func newSQLite(t *testing.T, tables bool) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "permesso.db")
+	if tables {
+		raw, err := migratedFile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, raw, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return "sqlite:" + path
+}
+
 // newPostgres makes a database on the server and drops it when the test is over.
-func newPostgres(t *testing.T, server string) string {
+func newPostgres(t *testing.T, server string, tables bool) string {
 	t.Helper()
 	address, err := url.Parse(server)
 	if err != nil {
 		t.Fatalf("%s is no address: %v", envPostgres, err)
 	}
-	var tail [8]byte
-	_, _ = rand.Read(tail[:]) // it never fails; it ends the program instead
-	name := "permesso_test_" + hex.EncodeToString(tail[:])
 	admin, err := sqlx.ConnectContext(t.Context(), "postgres", server)
 	if err != nil {
 		t.Fatalf("connecting to %s: %v", envPostgres, err)
 	}
-	if _, err := admin.ExecContext(t.Context(), "CREATE DATABASE "+name); err != nil {
+	name := "permesso_test_" + tail()
+	create := "CREATE DATABASE " + name
+	if tables {
+		template, err := migratedDatabase(t.Context(), admin, *address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		create += " TEMPLATE " + template
+	}
+	if _, err := admin.ExecContext(t.Context(), create); err != nil {
 		t.Fatalf("creating a database for the test: %v", err)
 	}
 	t.Cleanup(func() {

@@ -5,9 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net/url"
-	"path/filepath"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,25 +93,18 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"quarantine", testQuarantine},
 		{"messages that nobody sent", testOrphans},
 		{"an undone import against consents and stops", testUndoRaces},
+		{"an opt-out is confirmed once", testConfirmations},
+		{"what is not answered", testAnswersRefused},
+		{"answers and many processes", testAnswerRaces},
+		{"a yes and a no to a question", testNods},
+		{"Meta's word on an answer", testAnswerStatuses},
+		{"what people write waits for the business", testReplies},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
 			group.test(newWorld(t, open(t)))
 		})
 	}
-}
-
-// Beside makes an empty database next to target, of the same kind, that is gone when the test is over.
-func Beside(t *testing.T, target string) string {
-	t.Helper()
-	if strings.HasPrefix(target, "sqlite:") {
-		return "sqlite:" + filepath.Join(t.TempDir(), "beside.db")
-	}
-	address, err := url.Parse(target)
-	if err != nil {
-		t.Fatalf("the test's database has no address: %v", err)
-	}
-	return newPostgres(t, address.String())
 }
 
 const (
