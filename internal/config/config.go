@@ -80,6 +80,18 @@ type Notify struct {
 type Number struct {
 	ID                string  // Meta's phone number id
 	MessagesPerSecond float64 // above 0
+	// Phone is the number itself, to which people write; "" when it is not told.
+	Phone phone.Number
+}
+
+// ReplyNumber is the number at which people write to the business: that of the first that tells it; "" when none does.
+func (c *Config) ReplyNumber() phone.Number {
+	for _, n := range c.Numbers {
+		if n.Phone != "" {
+			return n.Phone
+		}
+	}
+	return ""
 }
 
 // Campaign returns the campaign of that id.

@@ -160,5 +160,8 @@ func (l *loader) readNumber(o object) {
 		}
 		number.MessagesPerSecond = rate
 	}
+	if v, found := o.get("phone"); found {
+		number.Phone, _ = v.phone(l.cfg.Business.Country)
+	}
 	l.cfg.Numbers = append(l.cfg.Numbers, number)
 }

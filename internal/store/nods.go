@@ -143,11 +143,8 @@ func (s *Store) keepSaid(ctx context.Context, tx *sqlx.Tx, question askedRow, sa
 	return nil
 }
 
-// actorChat is who recorded what a person said in a chat: the person.
-const actorChat = "chat"
-
 func (s *Store) consentByChat(ctx context.Context, tx *sqlx.Tx, now instant, person policy.PersonID, event policy.ConsentEvent) error {
-	if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, actorChat, false); err != nil {
+	if _, err := s.appendConsents(ctx, tx, now, []policy.PersonConsent{{Person: person, Event: storableConsent(event, actorPerson)}}, false); err != nil {
 		return fmt.Errorf("recording a consent of a chat: %w", err)
 	}
 	return nil
