@@ -123,6 +123,7 @@ type seen struct {
 	path    string
 	handler http.Handler
 	post    string // a button that is pressed first, by its selector
+	typed   string // into the number's field, before that
 }
 
 func states() []seen {
@@ -143,19 +144,20 @@ func states() []seen {
 	long := options(aurora())
 	long.Business = "Antiquariatsbuchhandlungsgenossenschaft am Donaudampfschifffahrtsgesellschaftskai"
 	return []seen{
-		{"person", adas(), handler(aurora()), ""},
-		{"person-he", adas(), handler(hebrew), ""},
-		{"person-ar-held", adas() + "?lang=ar", handler(held), ""},
-		{"person-de-held", adas() + "?lang=de", page.New(long, page.NewLimits()), ""},
-		{"person-none", adas() + "?lang=hi", handler(none), ""},
-		{"person-done", adas() + "?lang=fr", handler(aurora()), `.choices li:nth-child(2) button`},
-		{"expired", policy.PagePath + links.Token(ada, today.Add(-time.Hour)), handler(aurora()), ""},
-		{"gone", policy.PagePath + "forged", handler(aurora()), ""},
-		{"removed", adas(), handler(gone), ""},
-		{"busy", policy.PagePath + "forged", busy, ""},
-		{"join", policy.PagePath + "join/offers", handler(aurora()), ""},
-		{"join-ar", policy.PagePath + "join/offers?lang=ar", handler(aurora()), ""},
-		{"join-wrong", policy.PagePath + "join/offers?lang=it", handler(aurora()), `main button`},
+		{"person", adas(), handler(aurora()), "", ""},
+		{"person-he", adas(), handler(hebrew), "", ""},
+		{"person-ar-held", adas() + "?lang=ar", handler(held), "", ""},
+		{"person-de-held", adas() + "?lang=de", page.New(long, page.NewLimits()), "", ""},
+		{"person-none", adas() + "?lang=hi", handler(none), "", ""},
+		{"person-done", adas() + "?lang=fr", handler(aurora()), `.choices li:nth-child(2) button`, ""},
+		{"expired", policy.PagePath + links.Token(ada, today.Add(-time.Hour)), handler(aurora()), "", ""},
+		{"gone", policy.PagePath + "forged", handler(aurora()), "", ""},
+		{"removed", adas(), handler(gone), "", ""},
+		{"busy", policy.PagePath + "forged", busy, "", ""},
+		{"join", policy.PagePath + "join/offers", handler(aurora()), "", ""},
+		{"join-ar", policy.PagePath + "join/offers?lang=ar", handler(aurora()), "", ""},
+		{"join-wrong", policy.PagePath + "join/offers?lang=it", handler(aurora()), `main button`, ""},
+		{"join-step", policy.PagePath + "join/offers?lang=he", handler(aurora()), `main button`, "347 123 4567"},
 	}
 }
 
@@ -192,15 +194,18 @@ func TestPagesInABrowser(t *testing.T) {
 			open := chromedp.Steps(look{360, "light"}.wear(), chromedp.Navigate(server.URL+s.path), chromedp.WaitReady(chromedp.CSS("h1")))
 			in(t, ctx, open)
 			if s.post != "" {
-				in(t, ctx, chromedp.Steps(chromedp.Click(chromedp.CSS(s.post)), chromedp.WaitReady(chromedp.CSS("[role=status], [role=alert]"))))
+				if s.typed != "" {
+					in(t, ctx, chromedp.SendKeys(chromedp.CSS("#number"), s.typed))
+				}
+				in(t, ctx, chromedp.Steps(chromedp.Click(chromedp.CSS(s.post)), chromedp.WaitReady(chromedp.CSS("[role=status], [role=alert], .code"))))
 			}
-			in(t, ctx, chromedp.Evaluate[bool](`document.querySelectorAll("details").forEach(d => d.open = true), true`))
+			in(t, ctx, chromedp.Evaluate[bool](script+"\n;document.querySelectorAll('details').forEach(d => d.open = true), true"))
 			for _, l := range []look{{360, "light"}, {320, "dark"}} {
 				in(t, ctx, l.wear())
 				if wide := in(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > l.width {
 					t.Errorf("%s: the page is %d px wide on a phone of %d: it scrolls sideways", l.scheme, wide, l.width)
 				}
-				for _, v := range violations(t, ctx, script) {
+				for _, v := range violations(t, ctx) {
 					t.Errorf("%s: %s", l.scheme, v)
 				}
 				if err := os.WriteFile(filepath.Join(t.ArtifactDir(), s.name+"-"+l.scheme+".png"), in(t, ctx, chromedp.FullScreenshot(100)), 0o600); err != nil {
@@ -218,9 +223,8 @@ func TestPagesInABrowser(t *testing.T) {
 }
 
 // violations are what axe-core has against the page that is open, in the rules of WCAG 2.2 A and AA and the best practices.
-func violations(t *testing.T, ctx context.Context, script string) (found []string) {
+func violations(t *testing.T, ctx context.Context) (found []string) {
 	t.Helper()
-	in(t, ctx, chromedp.Evaluate[bool](script+"\n;true"))
 	text := in(t, ctx, chromedp.Evaluate[string](`axe.run({resultTypes: ["violations"]}).then(r => JSON.stringify(
 		r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("; "))))`, chromedp.EvalAwaitPromise))
 	if err := json.Unmarshal([]byte(text), &found); err != nil {

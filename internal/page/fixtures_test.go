@@ -59,6 +59,9 @@ func (r *records) Choose(_ context.Context, c report.Choice) error {
 		standing[id] = stands
 	}
 	if c.On {
+		for i := range r.found.Stops {
+			r.found.Stops[i].LiftedAt = report.Time{Time: today}
+		}
 		standing[c.Category] = policy.Consent{Action: policy.Granted, At: today}
 		r.found.Consents = append(r.found.Consents, report.Consent{Category: c.Category, Action: policy.Granted, At: report.Time{Time: today}, Source: c.Event.Source, Wording: c.Event.Wording})
 	}
@@ -103,7 +106,7 @@ var links = policy.NewPageLinks([]byte("the tests' own key"))
 
 func options(r *records) page.Options {
 	return page.Options{
-		Records: r, Links: links, Business: "Libreria Aurora", Country: "IT", Languages: []string{"it", "en"}, Reply: "+390612345678", Join: []string{"offers"},
+		Records: r, Links: links, Business: "Libreria Aurora", Country: "IT", Languages: []string{"it", "en"}, Reply: "+390698987654", Join: []string{"offers"},
 		Categories: map[string]policy.Category{
 			"offers": {ID: "offers", Kind: policy.Marketing, Title: map[string]string{"it": "Offerte", "en": "Offers", "ar": "العروض"}, ConsentExpiresAfter: 720 * 24 * time.Hour},
 			"orders": {ID: "orders", Kind: policy.Utility, Title: map[string]string{"it": "Ordini", "en": "Orders"}},
@@ -151,4 +154,11 @@ func form(t *testing.T, body, do, category string) url.Values {
 	}
 	t.Fatalf("the page has no form that does %q to %q:\n%s", do, category, body)
 	return nil
+}
+
+// shown is what a page says, without its head.
+func shown(body string) string {
+	_, after, _ := strings.Cut(body, "<main>")
+	before, _, _ := strings.Cut(after, "</main>")
+	return before
 }

@@ -41,6 +41,7 @@ func (p *pages) history(v visitor) []happened {
 			all = append(all, happened{At: s.LiftedAt.Time, What: about.Say("ev_lift")})
 		}
 	}
+	slices.Reverse(all) // of what happened at one time the later said is the later
 	slices.SortStableFunc(all, func(a, b happened) int { return b.At.Compare(a.At) })
 	for i := range all {
 		all[i].When = all[i].At.In(p.Zone).Format(v.voice.words["date"])
