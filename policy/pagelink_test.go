@@ -89,7 +89,7 @@ func TestFindJoinCode(t *testing.T) {
 
 // TestJoinCodesAreNoOptOuts: whatever code it is, the text that people send asks for nothing else.
 func TestJoinCodesAreNoOptOuts(t *testing.T) {
-	keywords, err := policy.NewKeywords(nil, []policy.Category{{ID: "offers", Title: map[string]string{"it": "Offerte"}}})
+	keywords, err := policy.NewKeywords(nil, map[string]policy.Category{"offers": {ID: "offers", Title: map[string]string{"it": "Offerte"}}})
 	if err != nil {
 		t.Fatal(err)
 	}
