@@ -53,7 +53,7 @@ func TestExitCodes(t *testing.T) {
 		{w, "consent export +393471000001", 2, "is not in this version"},
 		{w, "consent verify --help", 2, "is not in this version"},
 		{w, "ceck", 2, "did you mean `permesso check`"},
-		{w, "contacts", 2, "wants a verb: export, import, imports, show"},
+		{w, "contacts", 2, "wants a verb: export, import, imports, link, show"},
 		{w, "contacts imprt x", 2, "did you mean `permesso contacts import`"},
 		{w, "plan --fish", 2, "unknown flag: --fish"},
 		{w, "run", 2, "CAMPAIGN is missing"},

@@ -20,7 +20,7 @@ import (
 )
 
 // ErrNoPublicURL says that a link was asked for and nobody knows where the pages are reached from outside.
-var ErrNoPublicURL = errcode.With(errors.New("a link to a person's page needs public_url in config.yaml, the address where it is reached from outside"), errcode.MissingKey)
+var ErrNoPublicURL = errcode.With(errors.New("a link to a person's page needs public_url in config.yaml, the address where it is reached from outside"), errcode.NoPublicURL)
 
 // PageLink is the link to a person's own page and when it ends; found is false when the number was never met.
 func (a *App) PageLink(ctx context.Context, number phone.Number, now time.Time) (link string, until time.Time, found bool, err error) {

@@ -92,7 +92,7 @@ func keyCases() map[string]keyCase {
 			`[{"Language":"it","Text":"Fatto. Libreria Aurora"},{"Language":"en","Text":"Done."}]`},
 		"opt_out.help":     {plain, section("opt_out: {help: {en: \"{{business}}: write STOP to stop.\"}}\n"), func(c *config.Config) any { return asJSON(c.OptOutHelp) }, `[{"Language":"en","Text":"Libreria Aurora: write STOP to stop."}]`},
 		"opt_in.keywords":  {plain, section("opt_in: {keywords: {en: [count me in]}}\n"), func(c *config.Config) any { return asJSON(c.OptIn.Keywords) }, `{"en":["count me in"]}`},
-		"opt_in.pages": {plain, strings.Replace(section("opt_in: {pages: [offers]}\n"), "80}", `80, phone: "+390698987654"}`, 1), func(c *config.Config) any { return asJSON(c.OptIn.Pages) }, `["offers"]`},
+		"opt_in.pages":     {plain, strings.Replace(section("opt_in: {pages: [offers]}\n"), "80}", `80, phone: "+390698987654"}`, 1), func(c *config.Config) any { return asJSON(c.OptIn.Pages) }, `["offers"]`},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.

@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,7 +15,7 @@ func TestJoinCodes(t *testing.T) {
 	categories := map[string]policy.Category{"offers": {ID: "offers", Kind: policy.Marketing}}
 	with := everything(t)
 	with.Joins = categories
-	const now = "946684800" // where time begins in a bubble
+	now := strconv.FormatInt(today.Unix(), 10)
 	for name, tt := range map[string]struct {
 		wants   webhook.Wants
 		message string

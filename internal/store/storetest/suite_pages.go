@@ -11,6 +11,7 @@ import (
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
 	"github.com/permesso/permesso/sender"
+	"github.com/permesso/permesso/templates"
 )
 
 // choose does what a person chose on their page.
@@ -59,6 +60,10 @@ func testChoices(w *world) {
 	p := w.people(1)[0]
 	w.wantAllowed("at first", p, all...)
 	l := w.launch("page", "offers", []person{p})
+	token, _ := l.rows[p.id].Fields.Field(templates.PageField)
+	if reader, err := w.store.PageLinks().Read(token, time.Now().Add(policy.PageLinkLife-time.Minute)); err != nil || reader != p.id {
+		w.Errorf("what a message's button ends with opens the page of %s, %v", reader, err)
+	}
 	w.choose(p, false, "offers")
 	w.wantAllowed("offers off", p, "news", "orders")
 	w.want(l.run.ID, sender.Skipped, policy.Suppressed, p)
