@@ -35,7 +35,7 @@ func shopChat(t testing.TB, help bool, join map[string][]string) policy.Chat {
 
 func TestChatMatches(t *testing.T) {
 	chat := shopChat(t, true, map[string][]string{"it": {"voglio"}})
-	for text, want := range map[string]policy.Heard{
+	for text, want := range map[string]policy.ChatMatch{
 		"HELP":                             {Action: policy.ChatHelp, Language: ""}, // Dutch has it too
 		"Aiuto!":                           {Action: policy.ChatHelp, Language: "it"},
 		"ayuda, por favor":                 {Action: policy.ChatHelp, Language: "es"},
@@ -77,7 +77,7 @@ func TestChatMatches(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"HELP", "JOIN offers", "yes"} {
-		if got := (policy.Chat{}).Match(text); got != (policy.Heard{}) {
+		if got := (policy.Chat{}).Match(text); got != (policy.ChatMatch{}) {
 			t.Errorf("nobody is answered, and %q is %+v", text, got)
 		}
 		if got := shopChat(t, true, nil).Match(text); (got.Action != policy.ChatNone) != (text == "HELP") {

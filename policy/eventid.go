@@ -1,10 +1,6 @@
 package policy
 
-import (
-	"fmt"
-	"strconv"
-	"strings"
-)
+import "fmt"
 
 // EventID names an event of the consent ledger by its place: the chain that it is in, and its number there, from 1 on. 0 is none.
 type EventID int64
@@ -27,17 +23,6 @@ func (e EventID) String() string {
 		return ""
 	}
 	return fmt.Sprintf("%08x-%d", e.Chain(), e.Seq())
-}
-
-// ParseEventID reads what String writes.
-func ParseEventID(text string) (EventID, error) {
-	chain, seq, ok := strings.Cut(text, "-")
-	c, err := strconv.ParseUint(chain, 16, 31)
-	n, wrong := strconv.ParseInt(seq, 10, 64)
-	if !ok || err != nil || wrong != nil || len(chain) != 8 || n < 1 || n > EventsPerChain {
-		return 0, fmt.Errorf("%q names no event of the consent ledger: write it as in 5f3a91c2-1042", text)
-	}
-	return NewEventID(uint32(c), n), nil
 }
 
 // MarshalText writes what String does.

@@ -35,12 +35,8 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseSuppression(d)
 	case ruleTemplate, ruleApproved, ruleParameters:
 		return q.becauseTemplate(r, d)
-	case ruleBudget:
-		return "The run has no budget to keep to."
 	case ruleMessagingLimit:
-		return "No messaging limit is set."
-	case ruleQualityGuard:
-		return "No quality guard is set for the campaign."
+		return q.becauseMessagingLimit(d)
 	}
 	if q.facts.Ask.Test {
 		return "Does not hold in a test run, which goes to the business's own test phones only."
@@ -62,6 +58,10 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseQuietHours(d)
 	case ruleCaps:
 		return q.becauseCaps(d)
+	case ruleBudget:
+		return q.becauseBudget(d)
+	case ruleQualityGuard:
+		return q.becauseQualityGuard(d)
 	}
 	return q.becauseMaxRecipients(d)
 }

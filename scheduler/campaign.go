@@ -21,8 +21,12 @@ type Campaign struct {
 	Audience      string         `json:"audience,omitempty"` // AIP-160 filter; "" is everyone
 	Priority      int            `json:"priority,omitempty"`
 	MaxRecipients *int           `json:"max_recipients,omitempty"`
+	Budget        *policy.Money  `json:"budget,omitempty"` // in the currency of the rates
 	Holdout       policy.Share   `json:"holdout,omitempty"`
 	NotAfter      time.Time      `json:"not_after,omitzero"`
+	// Waves are the parts of its people to which it goes first, each with those before it: 1%, 5%, 20%.
+	Waves []policy.Share `json:"waves,omitempty"`
+	Guard *policy.Guard  `json:"guard,omitempty"`
 }
 
 // Endpoint is the Graph edge that a campaign's messages are posted to.

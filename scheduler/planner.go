@@ -36,10 +36,15 @@ type Draft struct {
 	rate      float64
 	testers   map[string]bool
 	apart     bool // it takes no room from the others
+	places    *Places
+	stopped   string      // why the guard holds the campaign back
+	wavesAt   []time.Time // when each wave and the rest are to begin
 
 	plan  Plan
 	ahead int
-	last  time.Time // the latest deferral
+	cost  policy.Micros // list price of those ahead whose price is known
+	dear  bool          // it is too much to be told
+	last  time.Time     // the latest deferral
 	// closes is the latest end of a window among those who would get it, of a run that may have to be approved.
 	closes time.Time
 	sum    hash.Hash
@@ -90,7 +95,7 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 	slices.SortStableFunc(drafts, byPriority)
 	want := wantOf(drafts, now)
 	for _, d := range drafts {
-		d.begin()
+		d.begin(now)
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop() // the page that was read ahead is not wanted after an error
@@ -117,6 +122,11 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 func CountEach(ctx context.Context, people People, drafts []*Draft, now time.Time) ([]Plan, error) {
 	for _, d := range drafts {
 		d.apart = true
+		if d.places != nil {
+			own := *d.places
+			own.Frees = slices.Clone(own.Frees)
+			d.places = &own
+		}
 	}
 	return MakePlans(ctx, people, nil, drafts, now)
 }
@@ -148,6 +158,9 @@ func wantOf(drafts []*Draft, now time.Time) Want {
 			if since := now.Add(-c.Per); since.Before(want.SendsSince) {
 				want.SendsSince = since
 			}
+		}
+		if since := now.Add(-PlaceHeld); d.limited() && since.Before(want.SendsSince) {
+			want.SendsSince = since
 		}
 	}
 	return want
@@ -253,11 +266,12 @@ func (d *Draft) addresses(subject *Subject, has bool) bool {
 // judge asks policy about one person, and books the slot that an admitted one takes for the campaigns after this one.
 func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	facts := d.facts(subject, now)
-	decision := policy.Decide(d.Run.Frozen.Rules, facts)
+	decision := d.placed(facts, policy.Decide(d.Run.Frozen.Rules, facts))
 	if decision.Verdict == policy.Deny {
 		return decision
 	}
 	d.ahead++
+	d.book(facts, decision)
 	if d.Run.approvable() {
 		d.closes = laterOf(d.closes, policy.WindowEnd(d.Run.Frozen.Rules, facts))
 	}
@@ -273,6 +287,72 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	return decision
 }
 
+// book adds the price of an admitted person's message to those before it.
+func (d *Draft) book(facts policy.Facts, decision policy.Decision) {
+	rules, leaves := &d.Run.Frozen.Rules, facts.Now
+	if rules.Rates == nil {
+		return
+	}
+	if decision.Verdict == policy.Defer {
+		leaves = decision.Until
+	}
+	price, known := policy.PriceOf(rules, &facts, leaves)
+	if !known {
+		d.plan.Unpriced++
+		return
+	}
+	sum, ok := d.cost.Plus(price)
+	if !ok {
+		d.dear = true
+		return
+	}
+	d.cost = sum
+}
+
+// Within has the plan keep to the places of the messaging limit, which drafts that are planned together share.
+func (d *Draft) Within(places *Places) { d.places = places }
+
+// Stop says why the guard holds the campaign back.
+func (d *Draft) Stop(why string) { d.stopped = why }
+
+func (d *Draft) limited() bool { return d.places != nil && d.places.Limited }
+
+// written is from when on the person has a place in the limit already: by a message of before, or one that is planned.
+func (d *Draft) written(facts policy.Facts) (from time.Time, has bool) {
+	if d.places.Limit <= 0 {
+		return from, false
+	}
+	for _, s := range facts.Person.Sends {
+		if s.At.After(facts.Now.Add(-PlaceHeld)) && (!has || s.At.Before(from)) {
+			from, has = s.At, true
+		}
+	}
+	return from, has
+}
+
+// placed has somebody who would be written to wait until there is a place for them, which they take.
+func (d *Draft) placed(facts policy.Facts, decision policy.Decision) policy.Decision {
+	if decision.Verdict == policy.Deny || !d.limited() {
+		return decision
+	}
+	leaves := decision.Until
+	if decision.Verdict == policy.Allow {
+		leaves = facts.Now
+		if d.rate > 0 {
+			leaves = leaves.Add(time.Duration(float64(d.ahead) / d.rate * float64(time.Second)))
+		}
+	}
+	at, ok := d.written(facts)
+	if !ok {
+		at, ok = d.places.Take(leaves)
+	}
+	if ok && !at.After(leaves) {
+		return decision
+	}
+	facts.Message.Full, facts.Message.PlaceAt = true, at
+	return policy.Decide(d.Run.Frozen.Rules, facts)
+}
+
 func laterOf(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -284,7 +364,8 @@ func laterOf(a, b time.Time) time.Time {
 func (d *Draft) message(subject *Subject) policy.Message {
 	language := d.Run.Frozen.Campaign.Message.LanguageFor(subject.Contact.Language)
 	template, found := d.catalogue.Find(d.Run.Frozen.Campaign.Message.Template, language)
-	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead}
+	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead,
+		Spent: d.cost, SpentRead: !d.dear}
 	if subject.Contact.Unreadable != nil {
 		m.MissingParameter = unreadable
 	} else if bound, ok := d.binding[language]; ok {
@@ -295,14 +376,16 @@ func (d *Draft) message(subject *Subject) policy.Message {
 	return m
 }
 
-func (d *Draft) begin() {
+func (d *Draft) begin(now time.Time) {
+	d.wavesAt = d.openings(laterOf(now, d.Run.FireAt), nil)
 	d.plan = Plan{
 		Campaign: d.Run.CampaignID, At: d.Run.FireAt, Filter: d.audience.String(), Denied: map[policy.Reason]int{}, Sample: []PlanSample{},
 	}
 	if d.Run.Test {
 		d.plan.Filter = "test_phones"
 	}
-	d.ahead, d.closes, d.sum, d.panics = 0, time.Time{}, sha256.New(), nil
+	d.plan.Waves = d.planWaves()
+	d.ahead, d.cost, d.dear, d.closes, d.sum, d.panics = 0, 0, false, time.Time{}, sha256.New(), nil
 	d.sum.Write([]byte(d.Run.ConfigHash))
 }
 
@@ -323,6 +406,10 @@ func (d *Draft) count(subject *Subject, decision policy.Decision) {
 	default:
 		d.plan.Allowed++
 	}
+	if waves := d.plan.Waves; waves != nil {
+		ask := d.Run.Ask()
+		waves[d.Run.Frozen.Rules.Lots.Wave(subject.Contact.PersonID, &ask)].People++
+	}
 	d.sum.Write(subject.Contact.PersonID[:])
 	if len(d.plan.Sample) < samples {
 		d.plan.Sample = append(d.plan.Sample, d.sample(subject, decision))
@@ -342,11 +429,23 @@ func (d *Draft) sample(subject *Subject, decision policy.Decision) PlanSample {
 }
 
 func (d *Draft) finish(now time.Time) Plan {
+	if rates := d.Run.Frozen.Rules.Rates; rates != nil && d.plan.Unpriced == 0 && !d.dear {
+		d.plan.Cost = &policy.Money{Currency: rates.Currency(), Amount: d.cost}
+	}
 	d.plan.Hash = hex.EncodeToString(d.sum.Sum(nil)[:16])
 	if n := d.plan.Allowed + d.plan.Deferred; n > 0 && d.rate > 0 {
 		start := laterOf(now, d.Run.FireAt)
 		seconds := math.Ceil(float64(n) / d.rate)
 		d.plan.FinishAt = laterOf(start.Add(time.Duration(seconds)*time.Second), d.last)
+		if waves := d.plan.Waves; waves != nil {
+			at := d.openings(start, waves)
+			for k := range waves {
+				waves[k].At = at[k]
+			}
+			waves[0].At = start
+			rest := math.Ceil(float64(waves[len(waves)-1].People) / d.rate)
+			d.plan.FinishAt = laterOf(d.plan.FinishAt, at[len(at)-1].Add(time.Duration(rest)*time.Second))
+		}
 	}
 	return d.plan
 }

@@ -175,7 +175,9 @@ type Inbox struct {
 	Nods      []Nod
 	Templates []templates.Update
 	Account   []AccountNews
-	Codes     []JoinCode
+	// Limit is the portfolio's messaging limit, or AnyNumber; nil when the body says nothing of it.
+	Limit *int
+	Codes []JoinCode
 }
 
 // JoinCode is a code that a person wrote: it may confirm what was asked for on an opt-in page.

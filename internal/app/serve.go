@@ -146,6 +146,9 @@ func (a *App) workers(roles []Role) []part {
 		if cfg.Replies.URL != "" {
 			parts = append(parts, part{"replies", a.replyCourier().Run})
 		}
+		if cfg.Retention.Any() {
+			parts = append(parts, part{"retention", a.forgetting})
+		}
 	}
 	if slices.Contains(roles, RoleSender) {
 		for _, n := range cfg.Numbers {

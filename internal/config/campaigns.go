@@ -205,12 +205,17 @@ func (l *loader) readLimits(o object, c *scheduler.Campaign) {
 			c.MaxRecipients = &limit
 		}
 	}
+	if v, found := o.get("budget"); found {
+		c.Budget = l.readBudget(v)
+	}
 	if v, found := o.get("holdout"); found {
 		c.Holdout = v.holdout("this campaign")
 		if kind := l.cfg.Rules.Categories[c.Category].Kind; c.Holdout > 0 && kind != "" && kind != policy.Marketing {
 			v.warn(errcode.HoldoutOfServiceMessages, "%s of the people do not get these %s messages, and nothing tells them: a holdout is for marketing", c.Holdout, kind)
 		}
 	}
+	l.readWaves(o, c)
+	l.readGuard(o, c)
 	v, found := o.get("not_after")
 	if !found {
 		return

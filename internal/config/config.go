@@ -39,7 +39,9 @@ type Config struct {
 	// Notify is where operators are told; its URL is "" when nobody is.
 	Notify Notify
 	// Replies is where what people write is forwarded to; its URL is "" when nobody reads it.
-	Replies    Notify
+	Replies Notify
+	// Retention is how long things are kept.
+	Retention  Retention
 	TestPhones []phone.Number
 	DryRun     bool
 	Campaigns  []scheduler.Campaign
@@ -76,10 +78,21 @@ type Notify struct {
 	Key Secret // the bytes that posts are signed with
 }
 
+// Retention is how long things are kept before they are deleted; 0 is for ever.
+type Retention struct {
+	Deliveries  time.Duration // of runs that are over
+	Webhooks    time.Duration // the bodies of webhooks that held something unexpected
+	ReviewTexts time.Duration // what people wrote that looked like an opt-out
+}
+
+// Any reports whether anything is deleted by age.
+func (r Retention) Any() bool { return r != Retention{} }
+
 // Number is one sending number.
 type Number struct {
 	ID                string  // Meta's phone number id
 	MessagesPerSecond float64 // above 0
+	MessagingLimit    *int    // unique people in any 24 hours over the whole portfolio; nil is not named
 	// Phone is the number itself, to which people write; "" when it is not told.
 	Phone phone.Number
 }
@@ -92,6 +105,17 @@ func (c *Config) ReplyNumber() phone.Number {
 		}
 	}
 	return ""
+}
+
+// MessagingLimit is the smallest that a number names, nil when none does.
+func (c *Config) MessagingLimit() *int {
+	var smallest *int
+	for _, n := range c.Numbers {
+		if n.MessagingLimit != nil && (smallest == nil || *n.MessagingLimit < *smallest) {
+			smallest = n.MessagingLimit
+		}
+	}
+	return smallest
 }
 
 // Campaign returns the campaign of that id.

@@ -78,6 +78,7 @@ campaigns:
 		"numbers[0].id = 111222333444 (config.yaml:10)",
 		"numbers[0].messages_per_second = 12.5 (environment variable RATE)",
 		"numbers[0].phone = <nil> (default)",
+		"numbers[0].messaging_limit = <nil> (default)",
 		"categories.offers.kind = marketing (config.yaml:11)",
 		"categories.offers.title.it = Mai <secret> (config.yaml:11, environment variable SECRET)",
 		"categories.offers.consent_expires_after = <nil> (default)",
@@ -94,6 +95,10 @@ campaigns:
 		"approvals = <nil> (default)",
 		"notify = <nil> (default)",
 		"replies = <nil> (default)",
+		"rates = <nil> (default)",
+		"retention.deliveries = <nil> (default)",
+		"retention.webhooks = <nil> (default)",
+		"retention.review_texts = <nil> (default)",
 		"test_phones = <nil> (default)",
 		"dry_run = false (default)",
 		"include[0] = campaigns/*.yaml (config.yaml:14)",
@@ -119,7 +124,10 @@ campaigns:
 		"campaigns[0].parameters.buttons = <nil> (default)",
 		"campaigns[0].priority = -3 (config.yaml:21)",
 		"campaigns[0].holdout = <nil> (default)",
+		"campaigns[0].waves = <nil> (default)",
+		"campaigns[0].guard = <nil> (default)",
 		"campaigns[0].max_recipients = <nil> (default)",
+		"campaigns[0].budget = <nil> (default)",
 		"campaigns[0].not_after = <nil> (default)",
 		"campaigns[1].id = monday (campaigns/b.yaml:1)",
 	}
@@ -157,7 +165,7 @@ func TestEffectiveShowsEveryKey(t *testing.T) {
 		}
 	}
 	named := strings.NewReplacer("categories.*", "categories.offers", "countries.*.allow", "countries.marketing.deny", "countries.*", "countries.marketing", "buttons.*", "buttons.0")
-	for _, key := range config.BuiltKeys() {
+	for _, key := range config.Keys() {
 		if strings.Contains(key, ".header.") && !strings.HasSuffix(key, ".image.link") || strings.HasSuffix(key, ".payload") || strings.HasSuffix(key, "caps[].kind") || strings.HasSuffix(key, ".at") || strings.HasSuffix(key, "buttons.*.text") || strings.HasSuffix(key, "buttons.*.default") || strings.HasSuffix(key, "buttons.*.page") || strings.HasPrefix(key, "notify.") || strings.HasPrefix(key, "replies.") {
 			continue // of these alternatives the example has one, and notify and replies in comments: they would want secrets of their own
 		}

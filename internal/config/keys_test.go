@@ -33,6 +33,15 @@ func parameters(text string) string { return campaign("    parameters: " + text 
 
 func section(text string) string { return head + text + tail }
 
+// ratesKey names the price list of the tests, wherever the configuration is.
+var ratesKey = func() string {
+	path, err := filepath.Abs("testdata/rates.csv")
+	if err != nil {
+		panic(err)
+	}
+	return "rates: " + path + "\n"
+}()
+
 func first(c *config.Config) scheduler.Campaign { return c.Campaigns[0] }
 
 // asJSON lets the cases name what pointers point to.
@@ -68,6 +77,7 @@ func keyCases() map[string]keyCase {
 		"numbers[].id":                  {plain, inHead("111222333444", "999"), func(c *config.Config) any { return c.Numbers[0].ID }, "999"},
 		"numbers[].messages_per_second": {plain, inHead("80}", "12.5}"), func(c *config.Config) any { return c.Numbers[0].MessagesPerSecond }, 12.5},
 		"numbers[].phone":               {plain, inHead("80}", `80, phone: "06 9898 7654"}`), func(c *config.Config) any { return string(c.ReplyNumber()) }, "+390698987654"},
+		"numbers[].messaging_limit":     {plain, inHead("80}", "80, messaging_limit: 250}"), func(c *config.Config) any { return asJSON(c.MessagingLimit()) }, "250"},
 		"categories.*.kind":             {plain, inHead("{kind: marketing}", "{kind: authentication}"), func(c *config.Config) any { return string(c.Rules.Categories["offers"].Kind) }, "authentication"},
 		"categories.*.title":            {plain, inHead("{kind: marketing}", "{kind: marketing, title: {pt-BR: Ofertas}}"), func(c *config.Config) any { return c.Rules.Categories["offers"].Title["pt-BR"] }, "Ofertas"},
 		"categories.*.consent_expires_after": {plain, inHead("{kind: marketing}", "{kind: marketing, consent_expires_after: 1d12h}"),
@@ -78,8 +88,13 @@ func keyCases() map[string]keyCase {
 		"dry_run":     {plain, section("dry_run: true\n"), func(c *config.Config) any { return c.DryRun }, true},
 		"policy.recipient_timezone": {section("policy: {recipient_timezone: strict}\n"), section("policy: {recipient_timezone: loose}\n"),
 			func(c *config.Config) any { return c.Rules.LooseZones }, true},
-		"approvals":       {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
-		"approvals.above": {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
+		"approvals":              {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
+		"rates":                  {plain, section(ratesKey), func(c *config.Config) any { return c.Rules.Rates.Currency() }, "EUR"},
+		"retention":              {plain, section("retention: {deliveries: 395d}\n"), func(c *config.Config) any { return c.Retention.Any() }, true},
+		"retention.deliveries":   {plain, section("retention: {deliveries: 40d}\n"), func(c *config.Config) any { return c.Retention.Deliveries.Hours() }, 960.0},
+		"retention.webhooks":     {plain, section("retention: {webhooks: 7d}\n"), func(c *config.Config) any { return c.Retention.Webhooks.Hours() }, 168.0},
+		"retention.review_texts": {plain, section("retention: {review_texts: 12h}\n"), func(c *config.Config) any { return c.Retention.ReviewTexts.Hours() }, 12.0},
+		"approvals.above":        {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
 		"notify.url": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"), section("notify: {url: http://127.0.0.1:9/hook/, secret: \"${NOTIFY_SECRET}\"}\n"),
 			func(c *config.Config) any { return c.Notify.URL }, "http://127.0.0.1:9/hook/"},
 		"notify.secret": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${WHATSAPP_APP_SECRET}\"}\n"), section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"),
@@ -146,22 +161,28 @@ func addCampaignCases(cases map[string]keyCase) {
 	two := inHead("80}\n", "80}\n  - {id: \"222\", messages_per_second: 1}\n")
 	window := read(func(c scheduler.Campaign) any { return asJSON(c.Window) })
 	for name, c := range map[string]keyCase{
-		"campaigns":                  {head, head + tail, func(c *config.Config) any { return len(c.Campaigns) }, 1},
-		"campaigns[].id":             {head + tail, in("weekend-offer", "x_1"), read(func(c scheduler.Campaign) any { return c.ID }), "x_1"},
-		"campaigns[].category":       {head + tail, in("category: offers", "category: orders"), read(func(c scheduler.Campaign) any { return c.Category }), "orders"},
-		"campaigns[].template":       {head + tail, in("weekend_offer", "w2"), read(func(c scheduler.Campaign) any { return c.Message.Template }), "w2"},
-		"campaigns[].languages":      {head + tail, in("[it, en_US]", "[fil]"), read(func(c scheduler.Campaign) any { return c.Message.Languages[0] }), "fil"},
-		"campaigns[].number":         {two + "    number: \"111222333444\"\n", two + "    number: \"222\"\n", read(func(c scheduler.Campaign) any { return c.Number }), "222"},
-		"campaigns[].endpoint":       {head + tail, campaign("    endpoint: messages\n"), read(func(c scheduler.Campaign) any { return string(c.Endpoint) }), "messages"},
-		"campaigns[].priority":       {head + tail, campaign("    priority: -3\n"), read(func(c scheduler.Campaign) any { return c.Priority }), -3},
-		"campaigns[].holdout":        {head + tail, campaign("    holdout: 0.5%\n"), read(func(c scheduler.Campaign) any { return int(c.Holdout) }), 5000},
-		"campaigns[].max_recipients": {head + tail, campaign("    max_recipients: 7\n"), read(func(c scheduler.Campaign) any { return asJSON(c.MaxRecipients) }), "7"},
-		"campaigns[].not_after":      {head + tail, campaign("    not_after: 2026-12-31T20:00:00+01:00\n"), read(func(c scheduler.Campaign) any { return asJSON(c.NotAfter) }), `"2026-12-31T19:00:00Z"`},
-		"campaigns[].audience":       {head + tail, campaign("    audience: country = \"IT\"\n"), read(func(c scheduler.Campaign) any { return c.Audience }), `country = "IT"`},
-		"campaigns[].window":         {head + tail, campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), window, `{"From":1080,"To":1200,"In":"recipient"}`},
-		"campaigns[].window.from":    {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: 17:30, to: \"20:00\"}\n"), window, `{"From":1050,"To":1200,"In":"recipient"}`},
-		"campaigns[].window.to":      {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"02:00\"}\n"), window, `{"From":1080,"To":120,"In":"recipient"}`},
-		"campaigns[].window.in":      {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"20:00\", in: campaign}\n"), window, `{"From":1080,"To":1200,"In":"campaign"}`},
+		"campaigns":             {head, head + tail, func(c *config.Config) any { return len(c.Campaigns) }, 1},
+		"campaigns[].id":        {head + tail, in("weekend-offer", "x_1"), read(func(c scheduler.Campaign) any { return c.ID }), "x_1"},
+		"campaigns[].category":  {head + tail, in("category: offers", "category: orders"), read(func(c scheduler.Campaign) any { return c.Category }), "orders"},
+		"campaigns[].template":  {head + tail, in("weekend_offer", "w2"), read(func(c scheduler.Campaign) any { return c.Message.Template }), "w2"},
+		"campaigns[].languages": {head + tail, in("[it, en_US]", "[fil]"), read(func(c scheduler.Campaign) any { return c.Message.Languages[0] }), "fil"},
+		"campaigns[].number":    {two + "    number: \"111222333444\"\n", two + "    number: \"222\"\n", read(func(c scheduler.Campaign) any { return c.Number }), "222"},
+		"campaigns[].endpoint":  {head + tail, campaign("    endpoint: messages\n"), read(func(c scheduler.Campaign) any { return string(c.Endpoint) }), "messages"},
+		"campaigns[].priority":  {head + tail, campaign("    priority: -3\n"), read(func(c scheduler.Campaign) any { return c.Priority }), -3},
+		"campaigns[].holdout":   {head + tail, campaign("    holdout: 0.5%\n"), read(func(c scheduler.Campaign) any { return int(c.Holdout) }), 5000},
+		"campaigns[].budget": {section(ratesKey), section(ratesKey) + "    budget: 500 EUR\n",
+			read(func(c scheduler.Campaign) any { return asJSON(c.Budget) }), `{"currency":"EUR","amount":500.00}`},
+		"campaigns[].max_recipients":          {head + tail, campaign("    max_recipients: 7\n"), read(func(c scheduler.Campaign) any { return asJSON(c.MaxRecipients) }), "7"},
+		"campaigns[].not_after":               {head + tail, campaign("    not_after: 2026-12-31T20:00:00+01:00\n"), read(func(c scheduler.Campaign) any { return asJSON(c.NotAfter) }), `"2026-12-31T19:00:00Z"`},
+		"campaigns[].audience":                {head + tail, campaign("    audience: country = \"IT\"\n"), read(func(c scheduler.Campaign) any { return c.Audience }), `country = "IT"`},
+		"campaigns[].window":                  {head + tail, campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), window, `{"From":1080,"To":1200,"In":"recipient"}`},
+		"campaigns[].window.from":             {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: 17:30, to: \"20:00\"}\n"), window, `{"From":1050,"To":1200,"In":"recipient"}`},
+		"campaigns[].window.to":               {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"02:00\"}\n"), window, `{"From":1080,"To":120,"In":"recipient"}`},
+		"campaigns[].window.in":               {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"20:00\", in: campaign}\n"), window, `{"From":1080,"To":1200,"In":"campaign"}`},
+		"campaigns[].waves":                   {head + tail, campaign("    waves: [1%, 5%]\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Waves) }), "[10000,50000]"},
+		"campaigns[].guard":                   {head + tail, campaign("    guard: {failures: 10%, opt_outs_per_1000: 15}\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Guard) }), `{"opt_outs_per_1000":15,"failures":100000}`},
+		"campaigns[].guard.opt_outs_per_1000": {head + tail, campaign("    guard: {opt_outs_per_1000: 2.5}\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Guard) }), `{"opt_outs_per_1000":2.5}`},
+		"campaigns[].guard.failures":          {head + tail, campaign("    guard: {failures: 0%}\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Guard) }), `{"failures":0}`},
 	} {
 		cases[name] = c
 	}
@@ -217,7 +238,7 @@ func addParameterCases(cases map[string]keyCase) {
 
 func TestEveryKeyChangesSomething(t *testing.T) {
 	cases := keyCases()
-	for _, key := range config.BuiltKeys() {
+	for _, key := range config.Keys() {
 		if key == "version" || key == "include" {
 			continue // TestVersion, TestInclude
 		}

@@ -45,8 +45,8 @@ var (
 		{name: "approvals", says: "When a run waits until a second person approves it.", form: mapping(&approvalKeys)},
 		{name: "notify", says: "Who is told when a run pauses or waits, a slot is missed, or Meta refuses to go on.", form: mapping(&notifyKeys)},
 		{name: "replies", says: "Who reads what people write; without this key nobody does.", form: mapping(&repliesKeys)},
-		{name: "rates", later: "costs are not reckoned"},
-		{name: "retention", later: "nothing is deleted by age"},
+		{name: "rates", says: "Meta's prices, a CSV file with the columns countries, category, price, currency and valid_from, such as rates.csv.", form: shaped(ratesFile, wantRates)},
+		{name: "retention", says: "What is deleted by its age; what no key here names is kept for ever.", form: mapping(&retentionKeys)},
 		{name: "test_phones", says: "The numbers, in quotes, that `permesso run CAMPAIGN --test` writes to, and no others.", form: listOf(phoneForm()).distinct()},
 		{name: "dry_run", says: "With true everything happens, and nothing leaves.", form: booleanForm(), fallback: false},
 		{name: "include", says: "Files of campaigns, such as campaigns/*.yaml, read from the folder of this file.", form: listOf(textForm())},
@@ -75,7 +75,8 @@ var (
 		{name: "messages_per_second", says: "The throughput that Meta grants the number, such as 80.", required: true,
 			form: numberForm(node{Type: "number", Above: new(0)})},
 		{name: "phone", says: "The number itself, in quotes, at which people write to the business; the pages for people lead there.", form: phoneForm()},
-		{name: "messaging_limit", later: "unique people per day are not counted"},
+		{name: "messaging_limit", says: "How many people the whole business portfolio may write to in any 24 hours; of several numbers the smallest holds, 0 is nobody, and without this key it is read from Meta.",
+			form: wholeForm(0)},
 	}}
 	categoryKeys = section{path: "categories.*", says: "Something that people consent to.", keys: []key{
 		{name: "kind", says: "Meta's kind of its messages.", required: true, form: oneWord(kindWords)},
@@ -132,6 +133,11 @@ var (
 	repliesKeys = section{path: "replies", says: "Where what people write is forwarded to, by signed webhooks (Standard Webhooks).", keys: []key{
 		{name: "url", says: "The address that is posted to; http:// only on this machine.", required: true, form: webAddressForm()},
 		{name: "secret", says: "What the posts are signed with, as ${REPLIES_SECRET}: whsec_ and base64, or any text of its own.", required: true, form: secretForm("REPLIES_SECRET")},
+	}}
+	retentionKeys = section{path: "retention", says: "After how long things are deleted; without its key a kind of them is kept for ever.", keys: []key{
+		{name: "deliveries", says: "Who got what: the rows of runs that ended longer ago than this, such as 395d; at least 40d, and as long as the longest cap, and what a run came to in numbers stays.", form: durationForm()},
+		{name: "webhooks", says: "The bodies of webhooks that held something unexpected; at least 7d, for which Meta repeats them.", form: durationForm()},
+		{name: "review_texts", says: "What people wrote that looked like an opt-out; that they are held back stays.", form: durationForm()},
 	}}
 	includedKeys = section{path: "an included file", says: "A file of campaigns that config.yaml includes.", keys: []key{
 		{name: "campaigns", says: "The campaigns of this file.", form: listOf(mapping(&campaignKeys)).distinct()},

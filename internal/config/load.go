@@ -84,6 +84,8 @@ type loader struct {
 	numbers    map[string]value
 	segments   map[string]value
 	campaigns  map[string]value
+	// ratesUnread is set when rates have mistakes: budgets cannot be judged then.
+	ratesUnread bool
 	// filtersUnread is set when attributes or segments have mistakes: filters cannot be judged then.
 	filtersUnread bool
 	// campaignsUnread is set when a list of campaigns could not be read: which there are is not known then.
@@ -168,7 +170,9 @@ func (l *loader) read(data []byte) {
 	l.readApprovals(o)
 	l.readNotify(o)
 	l.readReplies(o)
+	l.readRetention(o)
 	l.readTestPhones(o)
+	l.readRates(o)
 	if v, found := o.get("dry_run"); found {
 		cfg.DryRun, _ = v.boolean()
 	}

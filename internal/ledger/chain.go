@@ -36,7 +36,7 @@ type Key struct {
 // NewKey derives a key from a secret of SecretSize random bytes.
 func NewKey(secret []byte) Key {
 	part := func(purpose string) []byte {
-		key, err := hkdf.Key(sha256.New, secret, nil, "permesso consent ledger: "+purpose, SecretSize)
+		key, err := hkdf.Key(sha256.New, secret, nil, "permesso/consents/"+purpose, SecretSize)
 		if err != nil {
 			panic(err) // only a length beyond SHA-256's is an error
 		}

@@ -94,9 +94,9 @@ func (c *sieveCompiler) test(t *scheduler.Test) string {
 	case scheduler.FieldConsentDays:
 		return c.days(t, consentAt(c.bind(c.category)))
 	case scheduler.FieldSentDays:
-		return c.days(t, lastOf("d.sending_at"))
+		return c.days(t, lastOf("d.sending_at", "p.sent_at"))
 	case scheduler.FieldDeliveredDays:
-		return c.days(t, lastOf(deliveredAt))
+		return c.days(t, lastOf(deliveredAt, "p.delivered_at"))
 	case scheduler.FieldRepliedDays:
 		return c.days(t, "SELECT p.replied_at FROM persons p WHERE p.person_id = c.person_id")
 	}
@@ -268,9 +268,10 @@ func sqlOperator(op scheduler.Operator) string {
 // deliveredAt is when a delivery d reached its person; what was read had reached them.
 const deliveredAt = "COALESCE(d.delivered_at, d.read_at)"
 
-// lastOf is a person's latest such time over the messages that count.
-func lastOf(column string) string {
-	return "SELECT MAX(" + column + ") FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id = c.person_id " + countingSends
+// lastOf is a person's latest such time over the messages that count, and over those of before that were deleted by their age.
+func lastOf(column, forgotten string) string {
+	return "SELECT MAX(l.at) FROM (SELECT " + column + " AS at FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id = c.person_id " + countingSends +
+		" UNION ALL SELECT " + forgotten + " FROM persons p WHERE p.person_id = c.person_id) AS l"
 }
 
 // countingSends are the deliveries d of runs r that sent_days and delivered_days are about.

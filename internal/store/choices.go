@@ -96,7 +96,7 @@ func (s *Store) turnOff(ctx context.Context, tx *sqlx.Tx, c chosen) error {
 	var events []policy.PersonConsent
 	for _, id := range about {
 		if stands := c.standing[id]; stands.Given() {
-			events = append(events, c.event(id, policy.Revoked, max(c.now, at(stands.At))))
+			events = append(events, s.chosenEvent(c, id, policy.Revoked, max(c.now, at(stands.At))))
 		}
 	}
 	_, err := s.appendConsents(ctx, tx, c.now, events, false)
@@ -137,7 +137,7 @@ func (s *Store) turnOn(ctx context.Context, tx *sqlx.Tx, c chosen, action policy
 	if action == policy.Granted {
 		acted = max(c.now, at(stands.At)+1)
 	}
-	_, err = s.appendConsents(ctx, tx, c.now, []policy.PersonConsent{c.event(c.Category, action, acted)}, false)
+	_, err = s.appendConsents(ctx, tx, c.now, []policy.PersonConsent{s.chosenEvent(c, c.Category, action, acted)}, false)
 	return err
 }
 
@@ -188,12 +188,12 @@ func (s *Store) liftFor(ctx context.Context, tx *sqlx.Tx, c chosen, category pol
 	return true, nil
 }
 
-// event is the choice as the ledger has it.
-func (c chosen) event(category string, action policy.Action, when instant) policy.PersonConsent {
+// chosenEvent is the choice as the ledger has it.
+func (s *Store) chosenEvent(c chosen, category string, action policy.Action, when instant) policy.PersonConsent {
 	e := c.Event
 	e.Category, e.Action, e.At = category, action, when.time()
 	if action == policy.Revoked {
 		e.Wording = "" // what was shown is about consent, and this is none
 	}
-	return policy.PersonConsent{Person: c.Person, Event: storableConsent(e, actorPerson)}
+	return policy.PersonConsent{Person: c.Person, Event: s.storableConsent(e, actorPerson)}
 }

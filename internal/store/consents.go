@@ -3,6 +3,7 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -43,7 +44,7 @@ func (s *Store) importConsents(ctx context.Context, file *Import, records []sche
 		}
 		events := make([]policy.PersonConsent, len(records))
 		for i, r := range records {
-			events[i] = policy.PersonConsent{Person: names[rows[i]].person, Event: storableConsent(r.Event, actorImport)}
+			events[i] = policy.PersonConsent{Person: names[rows[i]].person, Event: s.storableConsent(r.Event, actorImport)}
 		}
 		if counts.Added, err = s.appendConsents(ctx, tx, now, events, file.expectsNewRows()); err != nil {
 			return err
@@ -71,7 +72,7 @@ func (s *Store) RecordConsents(ctx context.Context, events []policy.PersonConsen
 	clean := make([]policy.PersonConsent, len(events))
 	people := make([]policy.PersonID, len(events))
 	for i, e := range events {
-		clean[i], people[i] = policy.PersonConsent{Person: e.Person, Event: storableConsent(e.Event, "")}, e.Person
+		clean[i], people[i] = policy.PersonConsent{Person: e.Person, Event: s.storableConsent(e.Event, "")}, e.Person
 	}
 	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
@@ -96,7 +97,7 @@ func (s *Store) RecordConsents(ctx context.Context, events []policy.PersonConsen
 // AddConsent adds one event to the ledger of a person, who is made when the number was never met, and notes in the audit
 // log that actor did so.
 func (s *Store) AddConsent(ctx context.Context, number phone.Number, event policy.ConsentEvent, actor string) error {
-	event = storableConsent(event, actor)
+	event = s.storableConsent(event, actor)
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -120,8 +121,14 @@ func (s *Store) AddConsent(ctx context.Context, number phone.Number, event polic
 	return nil
 }
 
-// storableConsent is the event as both databases can store it, under the actor unless it names its own.
-func storableConsent(e policy.ConsentEvent, actor string) policy.ConsentEvent {
+// ActFor names the business whose consents these are, for events that name none.
+func (s *Store) ActFor(business string) { s.business.Store(&business) }
+
+// storableConsent is the event as both databases can store it, under the actor and the business unless it names its own.
+func (s *Store) storableConsent(e policy.ConsentEvent, actor string) policy.ConsentEvent {
+	if business := s.business.Load(); business != nil && e.Category != "" {
+		e.Business = cmp.Or(e.Business, *business)
+	}
 	e.Category, e.Source, e.Wording, e.Evidence = storable(e.Category), storable(e.Source), storable(e.Wording), storable(e.Evidence)
 	e.Business, e.Language, e.IP, e.Agent = storable(e.Business), storable(e.Language), storable(e.IP), storable(e.Agent)
 	e.Actor = storable(cmp.Or(e.Actor, actor))
@@ -139,30 +146,46 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 }
 
 func (s *Store) consentsOf(ctx context.Context, q sqlx.QueryerContext, people []policy.PersonID) ([]report.Consent, error) {
-	var rows []struct {
-		Category   string        `db:"category"`
-		Action     policy.Action `db:"action"`
-		At         instant       `db:"at"`
-		Source     string        `db:"source"`
-		Wording    string        `db:"wording"`
-		Evidence   string        `db:"evidence"`
-		Actor      string        `db:"actor"`
-		RecordedAt instant       `db:"recorded_at"`
-	}
-	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.evidence, c.actor, c.recorded_at
+	var rows []consentRow
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT COALESCE(c.event, 0) AS event, c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.wording_hash,
+		c.business, c.language, c.evidence, c.ip, c.agent, c.actor, c.recorded_at, c.personal, c.link
 		FROM consents c LEFT JOIN wordings w ON w.hash = c.wording_hash
 		WHERE c.person_id IN (SELECT x.person_id FROM `+s.dialect.batch(1, bytesOf("person_id"))+`)
 		ORDER BY c.at, c.category, c.event_id`, s.batchOf(people).only(isBytes)); err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
-	ledger := make([]report.Consent, len(rows))
+	events := make([]report.Consent, len(rows))
 	for i, r := range rows {
-		ledger[i] = report.Consent{
-			Category: r.Category, Action: r.Action, At: reached(r.At), Source: r.Source, Wording: r.Wording, Evidence: r.Evidence,
-			RecordedAt: reached(r.RecordedAt), Actor: r.Actor,
-		}
+		events[i] = r.report()
 	}
-	return ledger, nil
+	return events, nil
+}
+
+type consentRow struct {
+	Event       policy.EventID `db:"event"`
+	Category    string         `db:"category"`
+	Action      policy.Action  `db:"action"`
+	At          instant        `db:"at"`
+	Source      string         `db:"source"`
+	Wording     string         `db:"wording"`
+	WordingHash []byte         `db:"wording_hash"`
+	Business    string         `db:"business"`
+	Language    string         `db:"language"`
+	Evidence    string         `db:"evidence"`
+	IP          string         `db:"ip"`
+	Agent       string         `db:"agent"`
+	Actor       string         `db:"actor"`
+	RecordedAt  instant        `db:"recorded_at"`
+	Personal    []byte         `db:"personal"`
+	Link        []byte         `db:"link"`
+}
+
+func (r consentRow) report() report.Consent {
+	return report.Consent{
+		Event: r.Event, Category: r.Category, Action: r.Action, At: reached(r.At), Source: r.Source, Wording: r.Wording, WordingHash: hex.EncodeToString(r.WordingHash),
+		Business: r.Business, Language: r.Language, Evidence: r.Evidence, IP: r.IP, Agent: r.Agent, RecordedAt: reached(r.RecordedAt), Actor: r.Actor,
+		Erased: r.Personal != nil, Link: hex.EncodeToString(r.Link),
+	}
 }
 
 // reached is an instant as reports print it.

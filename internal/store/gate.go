@@ -66,8 +66,14 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 		if err != nil {
 			return err
 		}
-		answers = judge(run, rows, facts)
-		return s.moveGated(ctx, tx, run, rows, answers, facts)
+		var prices []listed
+		answers, prices = judge(run, rows, facts)
+		if limit := s.limitAt(facts.told); limit >= 0 {
+			if err := s.keepLimit(ctx, tx, run, rows, answers, facts, limit); err != nil {
+				return err
+			}
+		}
+		return s.moveGated(ctx, tx, run, rows, answers, prices, facts)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gate of run %s: %w", run.ID, err)
@@ -80,9 +86,14 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 type gateFacts struct {
 	now      instant
 	open     bool // the run is planning or running, nothing is halted, and this is the database that the process knows
+	wavesAt  []time.Time
+	told     sql.NullInt64 // the messaging limit that Meta told
 	status   map[string]templateFact
 	people   map[policy.PersonID]*policy.Person
 	standing map[policy.PersonID]standing
+	// spent is what a run with a budget has spent, when it was read.
+	spent     policy.Micros
+	spentRead bool
 }
 
 type templateFact struct {
@@ -116,6 +127,7 @@ func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		func() error { return s.lockPeople(ctx, tx, &b, &f) },
 		func() error { return s.readRun(ctx, tx, run, &f) },
 		func() error { return s.readStanding(ctx, tx, run, rows, t, &f) },
+		func() error { return s.readSpent(ctx, tx, run, t, &f) },
 		func() error { return s.readSuppressions(ctx, tx, &b, f.people) },
 		func() error { return s.readConsents(ctx, tx, &b, run.Ask.Category, f.people) },
 		func() error { return s.readSends(ctx, tx, &b, f.now.time().Add(-longestCap(run.Rules)), f.people) },
@@ -167,14 +179,24 @@ func (s *Store) readRun(ctx context.Context, tx *sqlx.Tx, run sender.Run, f *gat
 		Seq         sql.NullInt64      `db:"seq"`
 		Breaker     sender.BreakerKind `db:"breaker"`
 		Subject     string             `db:"subject"`
+		Told        sql.NullInt64      `db:"messaging_limit"`
+		Wave        int                `db:"wave"`
+		WaveOverAt  sql.NullInt64      `db:"wave_over_at"`
 	}
 	home := s.attached()
-	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, i.quarantined_at, h.seq, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject
+	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, i.quarantined_at, h.seq, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject,
+		i.messaging_limit, r.wave, r.wave_over_at
 		FROM runs r CROSS JOIN instance i LEFT JOIN homes h ON h.home_id = $2 LEFT JOIN breakers b ON b.closed_at IS NULL WHERE r.run_id = $1`, run.ID, home.id)
 	if err != nil {
 		return fmt.Errorf("reading the run: %w", err)
 	}
 	f.open = len(rows) > 0 // one for each open breaker, or one
+	if f.open {
+		f.told = rows[0].Told
+		if waves := len(run.Ask.Waves); waves > 0 {
+			f.wavesAt = policy.WavesAt(waves, rows[0].Wave, whenever(rows[0].WaveOverAt), f.now.time())
+		}
+	}
 	for _, row := range rows {
 		run.Kind = row.Kind
 		stopped := row.Breaker != "" && sender.Breaker{Kind: row.Breaker, Subject: row.Subject}.Stops(run)
@@ -223,8 +245,13 @@ func longestCap(rules policy.Rules) time.Duration {
 	return longest
 }
 
-func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnswer {
-	answers := make([]sender.GateAnswer, len(rows))
+// judge answers for each row; prices are those of the rows that it lets through, nil when the run has no price list.
+func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender.GateAnswer, prices []listed) {
+	answers = make([]sender.GateAnswer, len(rows))
+	if run.Rules.Rates != nil {
+		prices = make([]listed, len(rows))
+	}
+	run.Ask.WavesAt = f.wavesAt
 	for i, row := range rows {
 		at := f.standing[row.PersonID]
 		switch {
@@ -240,14 +267,26 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnsw
 			answers[i] = sender.GateAnswer{State: at.state}
 			continue
 		}
-		template, found := f.status[languageKey(row.Language)]
-		decision := policy.DecideWithin(run.Rules, policy.Facts{
-			Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID],
-			Message: policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.status, TemplateKind: template.kind, MissingParameter: row.Missing},
-		}, sender.BeginWithin)
-		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
+		decided, facts := f.decide(&run, row, policy.Message{})
+		answers[i] = decided
+		if prices != nil && decided.Decision.Verdict == policy.Allow {
+			price, known := policy.PriceOf(&run.Rules, &facts, facts.Now)
+			prices[i] = listed{price, known, facts.Message.TemplateKind}
+			f.spent += price
+		}
 	}
-	return answers
+	return answers, prices
+}
+
+// decide asks policy about a queued row. Of the message only what is known of the limit is told it.
+func (f *gateFacts) decide(run *sender.Run, row sender.GateRow, m policy.Message) (sender.GateAnswer, policy.Facts) {
+	template, found := f.status[languageKey(row.Language)]
+	m.InAudience, m.MissingParameter = true, row.Missing
+	m.TemplateFound, m.TemplateStatus, m.TemplateKind = found, template.status, template.kind
+	m.Spent, m.SpentRead = f.spent, f.spentRead
+	facts := policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}
+	decision := policy.DecideWithin(run.Rules, facts, sender.BeginWithin)
+	return sender.GateAnswer{State: landing(decision), Decision: decision}, facts
 }
 
 // landing is the state that a decision leads a queued row to.
@@ -263,7 +302,11 @@ func landing(d policy.Decision) sender.State {
 	return sender.Skipped
 }
 
-func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, f gateFacts) error {
+func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, prices []listed, f gateFacts) error {
+	letThrough, leaving := s.queries.gateAllow, policy.Micros(0)
+	if prices != nil {
+		letThrough = s.queries.gateAllowPriced
+	}
 	allow, refuse, wait := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for i, row := range rows {
 		at, answer := f.standing[row.PersonID], answers[i]
@@ -274,6 +317,10 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		case answer.State == sender.Sending:
 			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language).
 				when(instant(f.people[row.PersonID].Consents[run.Ask.Category].Event))
+			if prices != nil {
+				prices[i].add(&allow, run.Ask.Budget != nil && !run.Ask.Test)
+				leaving += prices[i].price
+			}
 		case answer.State == sender.Queued:
 			wait.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).str(string(answer.Decision.Reason)).num(int64(soonest(answer.Decision.Until, f.now)))
 		default:
@@ -283,7 +330,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	for _, move := range []struct {
 		query statement
 		rows  *batch
-	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {
+	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {letThrough, &allow}} {
 		if err := moveAll(ctx, tx, move.query, move.rows, f.now); err != nil {
 			return err
 		}
@@ -295,7 +342,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	if err != nil {
 		return fmt.Errorf("noting the start: %w", err)
 	}
-	return nil
+	return spend(ctx, tx, run, leaving)
 }
 
 // moveAll moves every row of the batch, or none of the transaction.

@@ -36,7 +36,7 @@ func (s *Store) AskToJoin(ctx context.Context, request report.JoinRequest) error
 	event := request.Event
 	event.Category, event.Action = request.Category, policy.Pending
 	event.Evidence = strings.TrimSpace(event.Evidence + " code " + request.Code)
-	event = storableConsent(event, actorPerson)
+	event = s.storableConsent(event, actorPerson)
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {

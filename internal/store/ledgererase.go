@@ -32,6 +32,7 @@ func (s *Store) eraseConsents(ctx context.Context, tx *sqlx.Tx, now instant, peo
 		Agent    string  `db:"agent"`
 		Salt     []byte  `db:"salt"`
 		Personal []byte  `db:"personal"`
+		Recorded instant `db:"recorded_at"`
 	}
 	if err := s.queries.consentsToErase.read(ctx, tx, &rows, s.batchOf(people)); err != nil {
 		return fmt.Errorf("reading consents to erase: %w", err)
@@ -40,6 +41,7 @@ func (s *Store) eraseConsents(ctx context.Context, tx *sqlx.Tx, now instant, peo
 	var sealer ledger.Sealer
 	for _, r := range rows {
 		had[policy.PersonID(r.PersonID)] = true
+		now = max(now, r.Recorded) // one that was recorded while this transaction waited is not later than its erasure
 		personal := r.Personal
 		if r.Salt != nil {
 			sealed := sealer.Personal(r.Salt, ledger.Personal{Evidence: r.Evidence, IP: r.IP, Agent: r.Agent})
@@ -55,7 +57,7 @@ func (s *Store) eraseConsents(ctx context.Context, tx *sqlx.Tx, now instant, peo
 	}
 	var erased []policy.PersonConsent
 	for person := range had {
-		erased = append(erased, policy.PersonConsent{Person: person, Event: storableConsent(policy.ConsentEvent{Action: policy.ErasedPerson, At: now.time()}, actor)})
+		erased = append(erased, policy.PersonConsent{Person: person, Event: s.storableConsent(policy.ConsentEvent{Action: policy.ErasedPerson, At: now.time()}, actor)})
 	}
 	_, err := s.appendConsents(ctx, tx, now, erased, false)
 	return err

@@ -13,17 +13,18 @@ type queries struct {
 	owners, addIdentifiers, loadIdentifiers, addPersons                               statement
 	lock                                                                              statement
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
-	gateAllow, gateRefuse, gateDefer                                                  statement
+	gateAllow, gateAllowPriced, gateRefuse, gateDefer, gateWritten                    statement
+	backUnspent, unbook, unbooked, book                                               statement
 	enqueue                                                                           statement
 	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
 	suppress, consentsThere, addWordings                                              statement
-	consentsToErase, eraseConsents                                                    statement
+	consentsToErase, eraseConsents, chainOld                                          statement
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
-	contactsOf                                                                        statement
+	contactsOf, rememberSends, dropMessages                                           statement
 	importChanges, saveImportChanges, dropImportChanges                               statement
 	dropContacts, dropIdentifiers, dropPersons, holds, inRun                          statement
 	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            statement
@@ -32,6 +33,9 @@ type queries struct {
 
 // counting are the states that count in the caps: all from accepted on, what is in flight, and what is unknown.
 const counting = "('sending', 'unknown', 'accepted', 'held', 'sent', 'delivered', 'read')"
+
+// written are the messages whose people have a place in the messaging limit: all that Meta took, or may have, tests too.
+const written = "(d.state IN " + counting + " OR d.accepted_at IS NOT NULL)"
 
 func buildQueries(d dialect) queries {
 	with := d.statement
@@ -57,10 +61,26 @@ func buildQueries(d dialect) queries {
 		gateSends: with(`SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM {batch}
 			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2}
 			{each runs r: r.run_id = d.run_id} WHERE r.test = 0 AND d.state IN `+counting, person),
+		gateWritten: with(`SELECT DISTINCT d.person_id FROM {batch}
+			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE `+written, person),
 		gateAllow: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
 			consent_event = x.consent, sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent")),
+		gateAllowPriced: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
+			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1, consent_event = x.consent, list_price = x.list_price, list_category = x.list_category, booked = x.booked
+			FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
+			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent"), integerOf("list_price"), textOf("list_category"), integerOf("booked")),
+		// What went back unsent has no sending_at; it is told by its attempt, and only once.
+		backUnspent: with(`SELECT d.run_id, CAST(SUM(d.booked) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			WHERE d.attempt_id = x.attempt_id AND d.sending_at IS NULL AND d.booked IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`,
+			textOf("run_id"), person, attempt),
+		unbook: with(`UPDATE deliveries SET booked = NULL FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.attempt_id = x.attempt_id AND deliveries.sending_at IS NULL`, textOf("run_id"), person, attempt),
+		unbooked: with(`SELECT d.run_id, CAST(SUM(d.list_price) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			JOIN budgets b ON b.run_id = d.run_id WHERE d.booked IS NULL AND d.list_price IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`, textOf("run_id"), person),
+		book: with(`UPDATE deliveries SET booked = deliveries.list_price FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.booked IS NULL AND EXISTS (SELECT 1 FROM budgets b WHERE b.run_id = x.run_id)`, textOf("run_id"), person),
 		gateRefuse: with(`UPDATE deliveries SET state = x.state, reason = x.reason, changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("reason")),
@@ -154,11 +174,18 @@ func buildQueries(d dialect) queries {
 			hash, textOf("text")),
 		consentsThere: with(`SELECT x.n FROM {batch} {each consents c: c.person_id = x.person_id AND c.category = x.category AND c.at = x.at AND c.event_id = x.event_id}`,
 			integerOf("n"), person, textOf("category"), integerOf("at"), bytesOf("event_id")),
-		consentsToErase: with(`SELECT c.person_id, c.category, c.at, c.event_id, c.evidence, c.ip, c.agent, c.salt, c.personal FROM {batch}
+		consentsToErase: with(`SELECT c.person_id, c.category, c.at, c.event_id, c.evidence, c.ip, c.agent, c.salt, c.personal, c.recorded_at FROM {batch}
 			{each consents c: c.person_id = x.person_id}`, person),
 		eraseConsents: with(`UPDATE consents SET evidence = '', ip = '', agent = '', salt = NULL, event_id = x.random, personal = x.personal FROM {batch}
 			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id`,
 			person, textOf("category"), integerOf("at"), bytesOf("event_id"), bytesOf("random"), bytesOf("personal")),
+		chainOld: with(`UPDATE consents SET event = x.event, link = x.link, salt = x.salt FROM {batch}
+			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id AND consents.event IS NULL`,
+			person, textOf("category"), integerOf("at"), bytesOf("event_id"), integerOf("event"), bytesOf("link"), bytesOf("salt")),
+		rememberSends: with(`UPDATE persons SET sent_at = CASE WHEN COALESCE(persons.sent_at, 0) < x.sent_at THEN x.sent_at ELSE persons.sent_at END,
+			delivered_at = CASE WHEN COALESCE(persons.delivered_at, 0) < COALESCE(x.delivered_at, 0) THEN x.delivered_at ELSE persons.delivered_at END
+			FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("sent_at"), integerOf("delivered_at")),
+		dropMessages:     with(`DELETE FROM messages WHERE run_id = $2 AND wamid IN <(SELECT x.wamid FROM {batch})>`, textOf("wamid")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.
@@ -195,7 +222,7 @@ func buildQueries(d dialect) queries {
 		closeWaiting: with(`UPDATE deliveries SET state = 'skipped', reason = 'suppressed', changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`, textOf("run_id"), person, textOf("was")),
 		optedOut: with(`SELECT DISTINCT d.person_id FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
-			WHERE d.state IN ('accepted', 'held', 'sent', 'delivered', 'read') AND x.at >= d.sending_at - d.sending_at % 1000000
+			WHERE d.state IN ('accepted', 'held', 'sent', 'delivered', 'read') AND x.at >= d.sending_at - d.sending_at % 1000000 AND d.sending_at > $2
 			AND NOT EXISTS (SELECT 1 FROM deliveries later WHERE later.person_id = d.person_id AND later.sending_at > d.sending_at
 				AND later.sending_at <= x.at AND later.state IN `+counting+`)`, textOf("run_id"), person, integerOf("at")),
 		importedStops: with(`SELECT s.hash, s.scope, s.at, s.lifted_at FROM {batch} {each suppressions s: s.hash = x.hash AND s.scope = x.scope

@@ -40,15 +40,18 @@ type Store struct {
 	pageToken func(policy.PersonID) string // what ends the link to a person's page; one function, since each row of a run has it
 	locations *policy.Locations
 	growth    growth
-	earlyAll  atomic.Int64         // when all that came early was last looked at, in microseconds
-	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
-	stops     atomic.Int64         // how often this process may have changed stops
-	deeds     atomic.Int64         // what was done that a restored database would not know
-	appended  atomic.Int64         // how often this process may have appended to the consent ledger
+	earlyAll  atomic.Int64           // when all that came early was last looked at, in microseconds
+	home      atomic.Pointer[home]   // the state_dir that this process works from; nil where nobody asked for one
+	stops     atomic.Int64           // how often this process may have changed stops
+	deeds     atomic.Int64           // what was done that a restored database would not know
+	business  atomic.Pointer[string] // in whose name people consent
+	appended  atomic.Int64           // how often this process may have appended to the consent ledger
 
 	seal   sync.Mutex // of the two below
 	sealer func(context.Context) (ledger.Key, error)
 	key    *ledger.Key // nil until it was asked for
+
+	places places
 }
 
 // ErrNewer says that the database was written by a newer permesso.

@@ -25,11 +25,11 @@ CREATE TABLE consent_chains (
     link     BYTEA  NOT NULL
 );
 
--- How many checkpoints each state_dir's file has at least.
+-- How many lines of checkpoints each state_dir wrote at least, by the key that signs them.
 CREATE TABLE consent_checkpoints (
-    home_id TEXT   NOT NULL PRIMARY KEY,
-    lines   BIGINT NOT NULL,
-    at      BIGINT NOT NULL
+    key_id BYTEA  NOT NULL PRIMARY KEY,
+    lines  BIGINT NOT NULL,
+    at     BIGINT NOT NULL
 );
 
 -- 1 while events of before wait to be put into a chain.

@@ -40,11 +40,11 @@ CREATE TABLE consent_chains (
     link     BLOB    NOT NULL
 ) STRICT;
 
--- How many checkpoints each state_dir's file has at least.
+-- How many lines of checkpoints each state_dir wrote at least, by the key that signs them.
 CREATE TABLE consent_checkpoints (
-    home_id TEXT    NOT NULL PRIMARY KEY,
-    lines   INTEGER NOT NULL,
-    at      INTEGER NOT NULL
+    key_id BLOB    NOT NULL PRIMARY KEY,
+    lines  INTEGER NOT NULL,
+    at     INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- 1 while events of before wait to be put into a chain.

@@ -275,8 +275,8 @@ var mutants = []mutant{
 		scenario: "kill", database: "sqlite", breaks: []string{"once", "on_record"},
 		edits: []edit{
 			{"internal/store/gate.go",
-				"{s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {",
-				"{s.queries.gateDefer, &wait}} {"},
+				"{s.queries.gateDefer, &wait}, {letThrough, &allow}} {",
+				"{s.queries.gateDefer, &wait}, {letThrough, &batch{}}} {"},
 		},
 	},
 	{

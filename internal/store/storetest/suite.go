@@ -36,9 +36,18 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a lost commit answer", testGateSameAttempt},
 		{"refusals and deferrals", testGateLandings},
 		{"a poisoned row", testGatePoison},
+		{"what consent a message relied on", testLedgerGate},
 		{"what takes a slot of the cap", testCapSlots},
 		{"caps under concurrency", testCapRaces},
 		{"to whom people are lost", testLost},
+		{"a budget", testBudget},
+		{"what a budget gets back", testBudgetComesBack},
+		{"a budget under concurrency", testBudgetRaces},
+		{"what a run costs", testCost},
+		{"what is deleted by its age", testRetention},
+		{"what is old and still needed", testRetentionKeeps},
+		{"deleting by age, cut off", testRetentionCutOff},
+		{"reports about what is deleted", testRetentionReports},
 		{"stop against send", testStopRaces},
 		{"stops and starts are a join", testStopJoin},
 		{"who lifts what", testLifts},
@@ -71,6 +80,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"what operators are told", testNotices},
 		{"notices in order", testNoticesInOrder},
 		{"notices and many processes", testNoticeRaces},
+		{"the messaging limit", testLimit},
+		{"places that come back", testLimitGivenBack},
+		{"waves", testWaves},
+		{"the guard", testGuard},
 		{"leases", testLeases},
 		{"settle", testSettle},
 		{"silence", testUnproven},
@@ -121,6 +134,7 @@ type world struct {
 	ctx   context.Context
 	rules policy.Rules
 
+	timed    bool // attempts begin with their time, as those of a sender do
 	met      int
 	attempts atomic.Uint64
 }
@@ -275,6 +289,9 @@ func (w *world) queued(run string) []sender.Row {
 // attempt is a new attempt id.
 func (w *world) attempt() sender.AttemptID {
 	var id sender.AttemptID
+	if w.timed {
+		id = sender.MadeBefore(time.Now())
+	}
 	binary.BigEndian.PutUint64(id[8:], w.attempts.Add(1))
 	return id
 }
