@@ -70,7 +70,6 @@ func (s *survey) section(path string, known section, v value) {
 		v, found := written[k.name]
 		at, row := joinPath(path, k.name), joinPath(known.path, k.name)
 		switch {
-		case k.later != "":
 		case row == "campaigns":
 			s.campaigns(k.form.each)
 		case found:

@@ -20,14 +20,13 @@ type section struct {
 	filled             bool // at least one of its keys must be there
 }
 
-// key is one key. later says why it is refused while its feature is not built; "" is a key that is read.
+// key is one key.
 type key struct {
 	name     string
 	says     string // one sentence, which editors show
 	form     form
 	required bool
 	fallback any // what holds while the key is absent and the loader fills something in; nil is nothing
-	later    string
 }
 
 func sections() []section {
@@ -49,9 +48,7 @@ func (s section) key(name string) (key, bool) {
 func (s section) names() []string {
 	var names []string
 	for _, k := range s.keys {
-		if k.later == "" {
-			names = append(names, k.name)
-		}
+		names = append(names, k.name)
 	}
 	return names
 }

@@ -234,7 +234,7 @@ func addParameterCases(cases map[string]keyCase) {
 
 func TestEveryKeyChangesSomething(t *testing.T) {
 	cases := keyCases()
-	for _, key := range config.BuiltKeys() {
+	for _, key := range config.Keys() {
 		if key == "version" || key == "include" {
 			continue // TestVersion, TestInclude
 		}

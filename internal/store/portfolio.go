@@ -153,8 +153,7 @@ func (s *Store) keepLimit(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		if limit > 0 {
 			m.PlaceAt = s.places.promise(f.now.time())
 		}
-		decision := policy.DecideWithin(run.Rules, f.of(&run, rows[i], m), sender.BeginWithin)
-		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
+		answers[i], _ = f.decide(&run, rows[i], m)
 	}
 	return nil
 }
