@@ -109,7 +109,7 @@ func (a *App) console() http.Handler {
 		mu.Lock()
 		if cfg := a.config(); cfg != of {
 			of, pages = cfg, console.New(console.Options{
-				Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
+				Runs: a.Store, Reports: a.Store, Log: a.Store, Reviews: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
 				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log,
 			})
 		}

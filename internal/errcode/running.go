@@ -37,6 +37,7 @@ const (
 	NotConfirmed        Code = "not_confirmed"
 	RunWaits            Code = "run_waits"
 	NothingToLift       Code = "nothing_to_lift"
+	NoReview            Code = "no_review"
 	PersonsOwnStop      Code = "persons_own_stop"
 	NoReasonGiven       Code = "no_reason_given"
 	Undated             Code = "undated"
@@ -221,6 +222,11 @@ func running() []Entry {
 			Code: NothingToLift, Title: "There was no stop to lift",
 			Means: "No stop of an operator or of a file holds for this number.",
 			Do:    "`permesso suppress list` shows the stops that hold.",
+		},
+		{
+			Code: NoReview, Title: "No text of this number waits to be read",
+			Means: "No message of this person looked like an opt-out, or it was judged already, or the person wrote a plain stop or start since.",
+			Do:    "`permesso reviews list` shows the texts that wait.",
 		},
 		{
 			Code: PersonsOwnStop, Title: "Only the person can take this stop back",

@@ -97,7 +97,7 @@ func (r *reading) tapped(button selected) (policy.Act, bool) {
 		if text == "" {
 			continue
 		}
-		if match := r.keywords().Match(text); match.Action == policy.MatchStop {
+		if match := r.keywords().MatchLabel(text); match.Action == policy.MatchStop {
 			return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword, Language: match.Language}, true
 		}
 	}

@@ -54,6 +54,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"scopes", testScopes},
 		{"a stop without a phone", testStopByUserID},
 		{"a stop before its message", testStopBeforeItsMessage},
+		{"reviews", testReviews},
 		{"forms of one number", testVariants},
 		{"Meta's own stop", testMetaStop},
 		{"Meta's own stop beside other news", testMetaStopRaces},
