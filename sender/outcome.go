@@ -175,6 +175,8 @@ type Inbox struct {
 	Nods      []Nod
 	Templates []templates.Update
 	Account   []AccountNews
+	// Limit is the portfolio's messaging limit, or AnyNumber; nil when the body says nothing of it.
+	Limit *int
 }
 
 // Callback is the text of biz_opaque_callback_data for an attempt of this instance: no personal data, 60 of Meta's 512 characters.

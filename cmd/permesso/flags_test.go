@@ -300,7 +300,7 @@ func TestSandboxFlags(t *testing.T) {
 	go func() {
 		ended <- w.runContext(ctx, "sandbox", "--listen", strings.TrimPrefix(base, "http://"), "--token", "tok", "--app-secret", "sec", "--account-id", "42", "--number", "77",
 			"--ledger", ledger, "--templates", w.path("templates.json"), "--webhook-url", "http://"+receiver.Addr+"/webhook",
-			"--latency", "30ms", "--status-delay", "1ms", "--opt-out-every", "1", "--messages-per-second", "1000")
+			"--latency", "30ms", "--status-delay", "1ms", "--opt-out-every", "1", "--messages-per-second", "1000", "--messaging-limit", "1")
 	}()
 	ask := func(method, path, token, body string) (int, string, time.Duration) {
 		request, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
@@ -332,6 +332,9 @@ func TestSandboxFlags(t *testing.T) {
 	}
 	if status, text, took := ask("POST", "/v25.0/77/messages", "tok", message); status != 200 || took < 30*time.Millisecond {
 		t.Errorf("--number, --latency: %d after %s: %s", status, took, text)
+	}
+	if _, text, _ := ask("POST", "/v25.0/77/messages", "tok", strings.Replace(message, "000001", "000002", 1)); !strings.Contains(text, "131048") {
+		t.Errorf("--messaging-limit: %s", text)
 	}
 	select {
 	case <-told:

@@ -74,7 +74,8 @@ var (
 		{name: "id", says: "Meta's phone number id, in quotes.", required: true, form: metaIDForm()},
 		{name: "messages_per_second", says: "The throughput that Meta grants the number, such as 80.", required: true,
 			form: numberForm(node{Type: "number", Above: new(0)})},
-		{name: "messaging_limit", later: "unique people per day are not counted"},
+		{name: "messaging_limit", says: "How many people the whole business portfolio may write to in any 24 hours; of several numbers the smallest holds, 0 is nobody, and without this key it is read from Meta.",
+			form: wholeForm(0)},
 	}}
 	categoryKeys = section{path: "categories.*", says: "Something that people consent to.", keys: []key{
 		{name: "kind", says: "Meta's kind of its messages.", required: true, form: oneWord(kindWords)},

@@ -41,6 +41,11 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			if err := s.applyNews(ctx, tx, now, body.Account); err != nil {
 				return err
 			}
+			if body.Limit != nil {
+				if err := tellLimit(ctx, tx, *body.Limit); err != nil {
+					return err
+				}
+			}
 			if err := s.keepBody(ctx, tx, now, body); err != nil {
 				return err
 			}

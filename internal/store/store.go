@@ -48,6 +48,8 @@ type Store struct {
 	seal   sync.Mutex // of the two below
 	sealer func(context.Context) (ledger.Key, error)
 	key    *ledger.Key // nil until it was asked for
+
+	places places
 }
 
 // ErrNewer says that the database was written by a newer permesso.

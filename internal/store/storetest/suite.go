@@ -79,6 +79,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"what operators are told", testNotices},
 		{"notices in order", testNoticesInOrder},
 		{"notices and many processes", testNoticeRaces},
+		{"the messaging limit", testLimit},
+		{"places that come back", testLimitGivenBack},
+		{"waves", testWaves},
+		{"the guard", testGuard},
 		{"leases", testLeases},
 		{"settle", testSettle},
 		{"silence", testUnproven},
@@ -129,6 +133,7 @@ type world struct {
 	ctx   context.Context
 	rules policy.Rules
 
+	timed    bool // attempts begin with their time, as those of a sender do
 	met      int
 	attempts atomic.Uint64
 }
@@ -283,6 +288,9 @@ func (w *world) queued(run string) []sender.Row {
 // attempt is a new attempt id.
 func (w *world) attempt() sender.AttemptID {
 	var id sender.AttemptID
+	if w.timed {
+		id = sender.MadeBefore(time.Now())
+	}
 	binary.BigEndian.PutUint64(id[8:], w.attempts.Add(1))
 	return id
 }
