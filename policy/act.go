@@ -41,4 +41,6 @@ type Act struct {
 	ContextWAMID string
 	// Text is the inbound text of a review, nothing otherwise.
 	Text string
+	// Language is that of the list whose word it was, BCP 47; "" when several share the word, or no word was written.
+	Language string
 }

@@ -201,7 +201,7 @@ func (q *question) judge(r rule) answer {
 		return refuse(m.TemplateStatus != approved, TemplateNotApproved)
 	case ruleParameters:
 		return refuse(m.MissingParameter != "", MissingParameter)
-	case ruleBudget, ruleMessagingLimit, ruleQualityGuard:
+	case ruleMessagingLimit, ruleQualityGuard:
 		// These keep their place in the list and never refuse: the configuration does not accept their keys.
 		return refuse(false, "")
 	}
@@ -237,6 +237,8 @@ func (q *question) judgeReal(r rule) answer {
 		return q.caps()
 	case ruleMaxRecipients:
 		return refuse(a.MaxRecipients != nil && q.facts.Message.Ahead >= *a.MaxRecipients, MaxRecipients)
+	case ruleBudget:
+		return q.budget()
 	}
 	return answer{}
 }

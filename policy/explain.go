@@ -35,8 +35,6 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseSuppression(d)
 	case ruleTemplate, ruleApproved, ruleParameters:
 		return q.becauseTemplate(r, d)
-	case ruleBudget:
-		return "The run has no budget to keep to."
 	case ruleMessagingLimit:
 		return "No messaging limit is set."
 	case ruleQualityGuard:
@@ -62,6 +60,8 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseQuietHours(d)
 	case ruleCaps:
 		return q.becauseCaps(d)
+	case ruleBudget:
+		return q.becauseBudget(d)
 	}
 	return q.becauseMaxRecipients(d)
 }
@@ -157,15 +157,19 @@ func (q *question) becauseConsent(d Decision) string {
 	case !q.listed:
 		return fmt.Sprintf("Category %q is not configured, so that nobody can have consented to it.", q.category.ID)
 	case d.Verdict == Allow && q.category.ConsentExpiresAfter > 0:
-		return fmt.Sprintf("Consent to %s was granted on %s%s and holds until %s.", q.category.ID, q.local(c.At), how,
+		return fmt.Sprintf("Consent to %s was %s on %s%s and holds until %s.", q.category.ID, c.Action, q.local(c.At), how,
 			q.local(c.At.Add(q.category.ConsentExpiresAfter)))
 	case d.Verdict == Allow:
-		return fmt.Sprintf("Consent to %s was granted on %s%s.", q.category.ID, q.local(c.At), how)
+		return fmt.Sprintf("Consent to %s was %s on %s%s.", q.category.ID, c.Action, q.local(c.At), how)
 	case d.Reason == ConsentRevoked:
 		return fmt.Sprintf("Consent to %s was revoked on %s%s.", q.category.ID, q.local(c.At), how)
+	case c.Action == Expired:
+		return fmt.Sprintf("Consent to %s expired on %s%s.", q.category.ID, q.local(c.At), how)
 	case d.Reason == ConsentExpired:
-		return fmt.Sprintf("Consent to %s was granted on %s%s and expired on %s.", q.category.ID, q.local(c.At), how,
+		return fmt.Sprintf("Consent to %s was %s on %s%s and expired on %s.", q.category.ID, c.Action, q.local(c.At), how,
 			q.local(c.At.Add(q.category.ConsentExpiresAfter)))
+	case c.Action == Pending:
+		return fmt.Sprintf("Consent to %s was asked for on %s%s and waits for the person's confirmation.", q.category.ID, q.local(c.At), how)
 	}
 	return fmt.Sprintf("No consent to %s is on record.", q.category.ID)
 }

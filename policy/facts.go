@@ -47,6 +47,8 @@ type Rules struct {
 	Holidays *Holidays `json:",omitempty"`
 	// UniversalHoldout is the share of all people who get no marketing at all; 0 is nobody.
 	UniversalHoldout Share `json:",omitempty"`
+	// Rates are Meta's prices; nil when the business gave none.
+	Rates *Rates `json:",omitempty"`
 	// Lots draws who is held out; without it, where anybody is held out, everything is refused. It holds a secret and
 	// is never stored with the rules.
 	Lots *Lots `json:"-"`
@@ -97,6 +99,7 @@ type Ask struct {
 	Window        *Window
 	NotAfter      time.Time // zero when the offer has no end
 	MaxRecipients *int      // nil when the run has no limit
+	Budget        *Money    // nil when the run may cost anything
 	Holdout       Share     // of the people, who do not get this campaign; 0 is nobody
 	Test          bool      // a test run: suppression holds; consent, caps and windows do not
 }
@@ -109,6 +112,10 @@ type Message struct {
 	TemplateKind     Kind   // Meta's current category, which decides over the campaign author's
 	MissingParameter string // the field that has no value and no default
 	Ahead            int    // recipients of this run admitted before this one
+	// Spent is the list price of the run's messages before this one; SpentRead says that somebody reckoned it, and without that
+	// a run with a budget refuses everybody.
+	Spent     Micros
+	SpentRead bool
 }
 
 // Facts is everything that Decide may look at, read at Now.

@@ -42,11 +42,13 @@ func (q *question) consent() answer {
 	}
 	c := q.facts.Person.Consents[q.category.ID]
 	switch c.Action {
-	case Granted:
+	case Granted, Confirmed:
 		expires := q.category.ConsentExpiresAfter
 		return refuse(expires > 0 && !q.now.Before(c.At.Add(expires)), ConsentExpired)
 	case Revoked:
 		return refuse(true, ConsentRevoked)
+	case Expired:
+		return refuse(true, ConsentExpired)
 	}
 	return refuse(true, NoConsent)
 }

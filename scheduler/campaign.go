@@ -21,6 +21,7 @@ type Campaign struct {
 	Audience      string         `json:"audience,omitempty"` // AIP-160 filter; "" is everyone
 	Priority      int            `json:"priority,omitempty"`
 	MaxRecipients *int           `json:"max_recipients,omitempty"`
+	Budget        *policy.Money  `json:"budget,omitempty"` // in the currency of the rates
 	Holdout       policy.Share   `json:"holdout,omitempty"`
 	NotAfter      time.Time      `json:"not_after,omitzero"`
 }

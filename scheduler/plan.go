@@ -18,6 +18,10 @@ type Plan struct {
 	Holdout  int                   `json:"holdout"`
 	// FinishAt is when the last message would leave at the number's rate; zero when none would.
 	FinishAt time.Time `json:"finish_at,omitzero"`
+	// Cost is the list price of the messages of all who are allowed or deferred; nil when there are no rates, or none for one of
+	// them. Unpriced counts those whose price is not known, while there are rates.
+	Cost     *policy.Money `json:"cost,omitempty"`
+	Unpriced int           `json:"unpriced,omitempty"`
 	// Hash names the plan: the frozen configuration, and who would get it.
 	Hash   string       `json:"hash"`
 	Sample []PlanSample `json:"sample"`

@@ -39,7 +39,9 @@ type Draft struct {
 
 	plan  Plan
 	ahead int
-	last  time.Time // the latest deferral
+	cost  policy.Micros // list price of those ahead whose price is known
+	dear  bool          // it is too much to be told
+	last  time.Time     // the latest deferral
 	// closes is the latest end of a window among those who would get it, of a run that may have to be approved.
 	closes time.Time
 	sum    hash.Hash
@@ -258,6 +260,7 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 		return decision
 	}
 	d.ahead++
+	d.book(facts, decision)
 	if d.Run.approvable() {
 		d.closes = laterOf(d.closes, policy.WindowEnd(d.Run.Frozen.Rules, facts))
 	}
@@ -273,6 +276,28 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	return decision
 }
 
+// book adds the price of an admitted person's message to those before it.
+func (d *Draft) book(facts policy.Facts, decision policy.Decision) {
+	rules, leaves := &d.Run.Frozen.Rules, facts.Now
+	if rules.Rates == nil {
+		return
+	}
+	if decision.Verdict == policy.Defer {
+		leaves = decision.Until
+	}
+	price, known := policy.PriceOf(rules, &facts, leaves)
+	if !known {
+		d.plan.Unpriced++
+		return
+	}
+	sum, ok := d.cost.Plus(price)
+	if !ok {
+		d.dear = true
+		return
+	}
+	d.cost = sum
+}
+
 func laterOf(a, b time.Time) time.Time {
 	if b.After(a) {
 		return b
@@ -284,7 +309,8 @@ func laterOf(a, b time.Time) time.Time {
 func (d *Draft) message(subject *Subject) policy.Message {
 	language := d.Run.Frozen.Campaign.Message.LanguageFor(subject.Contact.Language)
 	template, found := d.catalogue.Find(d.Run.Frozen.Campaign.Message.Template, language)
-	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead}
+	m := policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.Status, TemplateKind: template.Kind, Ahead: d.ahead,
+		Spent: d.cost, SpentRead: !d.dear}
 	if subject.Contact.Unreadable != nil {
 		m.MissingParameter = unreadable
 	} else if bound, ok := d.binding[language]; ok {
@@ -302,7 +328,7 @@ func (d *Draft) begin() {
 	if d.Run.Test {
 		d.plan.Filter = "test_phones"
 	}
-	d.ahead, d.closes, d.sum, d.panics = 0, time.Time{}, sha256.New(), nil
+	d.ahead, d.cost, d.dear, d.closes, d.sum, d.panics = 0, 0, false, time.Time{}, sha256.New(), nil
 	d.sum.Write([]byte(d.Run.ConfigHash))
 }
 
@@ -342,6 +368,9 @@ func (d *Draft) sample(subject *Subject, decision policy.Decision) PlanSample {
 }
 
 func (d *Draft) finish(now time.Time) Plan {
+	if rates := d.Run.Frozen.Rules.Rates; rates != nil && d.plan.Unpriced == 0 && !d.dear {
+		d.plan.Cost = &policy.Money{Currency: rates.Currency(), Amount: d.cost}
+	}
 	d.plan.Hash = hex.EncodeToString(d.sum.Sum(nil)[:16])
 	if n := d.plan.Allowed + d.plan.Deferred; n > 0 && d.rate > 0 {
 		start := laterOf(now, d.Run.FireAt)

@@ -103,7 +103,7 @@ func (r Run) Ask() policy.Ask {
 	c := r.Frozen.Campaign
 	return policy.Ask{
 		Campaign: c.ID, Category: c.Category, FireAt: r.FireAt, Zone: c.Zone, Window: c.Window,
-		NotAfter: c.NotAfter, MaxRecipients: c.MaxRecipients, Holdout: c.Holdout, Test: r.Test,
+		NotAfter: c.NotAfter, MaxRecipients: c.MaxRecipients, Budget: c.Budget, Holdout: c.Holdout, Test: r.Test,
 	}
 }
 

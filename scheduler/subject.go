@@ -36,7 +36,7 @@ type Reach struct {
 // means; a database that answers in its place says the same.
 func (r Reach) Has(s Subject, now time.Time) bool {
 	s.Contact.ConsentAt = time.Time{}
-	if consent := s.Person.Consents[r.Category]; consent.Action == policy.Granted {
+	if consent := s.Person.Consents[r.Category]; consent.Given() {
 		s.Contact.ConsentAt = consent.At
 	}
 	return r.Audience.Matches(s.Contact, now)

@@ -54,6 +54,7 @@ type house struct {
 	read    func(rows []sender.Row)
 	aside   []string
 	pauses  []pausedRun // by the shelf
+	desk    *fakeDesk   // nil answers nobody
 }
 
 type fakeRun struct {
@@ -373,11 +374,15 @@ func (h *house) Send(ctx context.Context, post sender.Post) sender.Result {
 // start runs a sender until the returned function is called, which waits for its end and tells how long that took.
 func (h *house) start(perSecond float64) (stop func() time.Duration) {
 	ctx, cancel := context.WithCancel(h.Context())
-	s := sender.New(sender.Options{
+	o := sender.Options{
 		NumberID: number, PerSecond: perSecond, Holder: "me", Instance: instance, Client: h, Ledger: h, Runs: h, Leases: h, Shelf: h,
 		Bind:   func(_ context.Context, run sender.Run) (sender.Binding, error) { return h.bind(run) },
 		Logger: slog.New(slog.DiscardHandler),
-	})
+	}
+	if h.desk != nil {
+		o.Desk, o.Client = h.desk, h.desk
+	}
+	s := sender.New(o)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	return func() time.Duration {

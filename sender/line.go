@@ -26,6 +26,8 @@ type line struct {
 	posters atomic.Int64 // posters running
 	flying  atomic.Int64 // rows past the gate whose outcome is not recorded yet
 	working sync.WaitGroup
+	// answering are free-form answers on the wire.
+	answering sync.WaitGroup
 
 	refreshAt time.Time
 	refresh   atomic.Bool

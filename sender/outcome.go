@@ -149,13 +149,17 @@ type Pricing struct {
 	Model    string
 }
 
-// Reply is an inbound message that opens a service window and marks the delivery it answers; its text is not kept here.
+// Reply is an inbound message; it marks the delivery that it answers.
 type Reply struct {
 	Identity     policy.Identity
 	MessageID    string
 	ContextWAMID string // of our message that it answers, "" when none
 	NumberID     string
 	At           time.Time
+	// Opens says that the message opens the 24-hour window of the person and the number: it is a message, and tells its time.
+	Opens bool
+	// Forward is the message itself, for the business; nil when nobody wants to read it.
+	Forward *Forward
 }
 
 // Inbox is everything that one webhook body says. It is stored as one: all of it or nothing.
@@ -167,6 +171,8 @@ type Inbox struct {
 	Acts      []policy.Act
 	Statuses  []Status
 	Replies   []Reply
+	Wishes    []Wish
+	Nods      []Nod
 	Templates []templates.Update
 	Account   []AccountNews
 }

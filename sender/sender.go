@@ -15,7 +15,7 @@ type Observer interface {
 	Attempted(numberID string, result Result, took time.Duration)
 }
 
-// Options are what a Sender works with. All but Observer are needed.
+// Options are what a Sender works with. All but Observer and Desk are needed.
 type Options struct {
 	NumberID  string
 	PerSecond float64
@@ -26,6 +26,7 @@ type Options struct {
 	Runs             Runs
 	Leases           Leases
 	Shelf            Shelf
+	Desk             Desk // nil answers nobody
 	// Bind binds a run's message to the catalogue as it is now.
 	Bind     func(ctx context.Context, run Run) (Binding, error)
 	Logger   *slog.Logger
@@ -87,9 +88,14 @@ func (s *Sender) hold(ctx context.Context, asked time.Time, taken bool) {
 	var beside sync.WaitGroup
 	beside.Go(func() { defer lost(); s.renew(held, asked) })
 	beside.Go(func() { s.settleAll(held, taken) })
-	newLine(s, ctx.Err).run(held)
+	l := newLine(s, ctx.Err)
+	beside.Go(func() { l.answer(held) })
+	l.run(held)
 	lost()
 	beside.Wait()
+	if !within(drainFor, l.answering.Wait) {
+		s.log.Warn("answers to people were on their way and are not waited for; what became of them is not known")
+	}
 }
 
 // renew keeps the lease; it returns when the lease is lost or ctx is done.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -22,7 +23,7 @@ func (s *session) consentVerb() *cobra.Command {
 				"evidence. A granted without source or wording is rejected: it could not be proved later. Of two events at the same\n" +
 				"time the refusal wins.",
 		}),
-		s.consentEventVerb(policy.Granted), s.consentEventVerb(policy.Revoked), s.consentShowVerb())
+		s.consentEventVerb(policy.Granted), s.consentEventVerb(policy.Revoked), s.consentShowVerb(), s.consentExportVerb(), s.consentVerifyVerb())
 }
 
 func (s *session) consentEventVerb(action policy.Action) *cobra.Command {
@@ -40,6 +41,7 @@ func (s *session) consentEventVerb(action policy.Action) *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&event.Source, "source", "", "the `SOURCE`, how they said so: one of "+strings.Join(policy.Sources(), ", "))
 	flags.StringVar(&event.Wording, "wording", "", "the `TEXT` that they were shown or told")
+	flags.StringVar(&event.Language, "language", "", "the `LANGUAGE` of the text, such as it")
 	flags.StringVar(&event.Evidence, "evidence", "", "`WHERE` the proof is kept, such as a form's number")
 	flags.StringVar(&at, "at", "", "the `TIME` at which they said so; absent is now")
 	return cmd
@@ -82,42 +84,9 @@ func (s *session) addConsent(ctx context.Context, a *app.App, who string, event 
 	if err := a.Store.AddConsent(ctx, phone, event, s.actor()); err != nil {
 		return err
 	}
+	if event.Action == policy.Granted && !imports.NamesBusiness(event.Wording, a.Config.Business.Name) {
+		fmt.Fprintf(s.err, "permesso: warning: the wording does not name %s: people must be told who will write to them\n", a.Config.Business.Name)
+	}
 	return s.done(consentDone{string(phone), event.Category, event.Action, event.At},
 		"Recorded: %s %s consent to %s on %s.", phone, event.Action, event.Category, clock(event.At, zoneOf(a.Config)))
-}
-
-func (s *session) consentShowVerb() *cobra.Command {
-	return s.verb(&cobra.Command{
-		Use:   "show PHONE",
-		Short: "print everything on record of a person's consents",
-		Args:  exactly("PHONE"),
-	}, func(cmd *cobra.Command, args []string) error {
-		return s.with(cmd, func(ctx context.Context, a *app.App) error {
-			phone, _, err := anyNumber(a.Config, args[0])
-			if err != nil {
-				return err
-			}
-			events, err := a.Store.Consents(ctx, phone)
-			if err != nil {
-				return err
-			}
-			t := s.table("AT", "CATEGORY", "ACTION", "SOURCE", "WORDING", "EVIDENCE", "RECORDED BY")
-			for _, e := range events {
-				if s.json {
-					if err := s.object(e); err != nil {
-						return err
-					}
-					continue
-				}
-				t.row(clock(e.At.Time, zoneOf(a.Config)), e.Category, string(e.Action), e.Source, e.Wording, e.Evidence, e.Actor)
-			}
-			switch {
-			case s.json:
-				return nil
-			case len(events) == 0:
-				return s.say("Nothing is on record of this person's consents.")
-			}
-			return t.flush()
-		})
-	})
 }

@@ -34,6 +34,7 @@ func wholeExample(t *testing.T, w *world) {
 		"2026-12-31T20:00:00+01:00", time.Now().AddDate(1, 0, 0).UTC().Format(time.RFC3339),
 	).Replace(string(text))
 	w.write("config.yaml", whole)
+	w.write("rates.csv", invented)
 	if err := os.Mkdir(w.path("campaigns"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -45,14 +45,21 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso suppress import --dry-run": {"suppress import STOPS", "suppress import STOPS --dry-run", "suppress list"},
 	"permesso suppress import --strict":  {"suppress import BADSTOPS", "suppress import BADSTOPS --strict", ""},
 
-	"permesso consent grant --source":    {"consent grant +393471000045 offers --wording x", "consent grant +393471000045 offers --wording x --source web_form", ""},
-	"permesso consent grant --wording":   {"consent grant +393471000045 offers --source web_form", "consent grant +393471000045 offers --source web_form --wording x", ""},
-	"permesso consent grant --evidence":  {grant, grant + " --evidence form-9", "consent show +393471000045"},
-	"permesso consent grant --at":        {grant, grant + " --at 2026-02-01", "consent show +393471000045"},
-	"permesso consent revoke --source":   {revoke, revoke + " --source email", "consent show +393471000045"},
-	"permesso consent revoke --wording":  {revoke, revoke + " --wording no", "consent show +393471000045"},
-	"permesso consent revoke --evidence": {revoke, revoke + " --evidence mail-9", "consent show +393471000045"},
-	"permesso consent revoke --at":       {revoke, revoke + " --at 2026-02-01", "consent show +393471000045"},
+	"permesso consent grant --source":       {"consent grant +393471000045 offers --wording x", "consent grant +393471000045 offers --wording x --source web_form", ""},
+	"permesso consent grant --wording":      {"consent grant +393471000045 offers --source web_form", "consent grant +393471000045 offers --source web_form --wording x", ""},
+	"permesso consent grant --evidence":     {grant, grant + " --evidence form-9", "consent show +393471000045"},
+	"permesso consent grant --at":           {grant, grant + " --at 2026-02-01", "consent show +393471000045"},
+	"permesso consent grant --language":     {grant, grant + " --language it", "consent export +393471000045"},
+	"permesso consent revoke --language":    {revoke, revoke + " --language it", "consent export +393471000045"},
+	"permesso consent show --at":            {"consent show +393471000001", "consent show +393471000001 --at 2026-01-03", ""},
+	"permesso consent export --format":      {"consent export +393471000001", "consent export +393471000001 --format html", ""},
+	"permesso consent export --out":         {"consent export +393471000001", "consent export +393471000001 --out /dev/null", ""},
+	"permesso consent verify --checkpoints": {"consent verify", "consent verify --checkpoints NEW", ""},
+	"permesso consent verify --accept":      {"consent verify", "consent verify --accept moved", ""},
+	"permesso consent revoke --source":      {revoke, revoke + " --source email", "consent show +393471000045"},
+	"permesso consent revoke --wording":     {revoke, revoke + " --wording no", "consent show +393471000045"},
+	"permesso consent revoke --evidence":    {revoke, revoke + " --evidence mail-9", "consent show +393471000045"},
+	"permesso consent revoke --at":          {revoke, revoke + " --at 2026-02-01", "consent show +393471000045"},
 
 	"permesso suppress add --scope":     {"suppress add +393471000045", "suppress add +393471000045 --scope kind:marketing", ""},
 	"permesso suppress add --reason":    {"suppress add +393471000045", "suppress add +393471000045 --reason mail", "suppress list"},
@@ -105,6 +112,7 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso resume --join":          {"", "", ""}, // TestCloneNeverSends, from outside
 	"permesso resume --yes":           {"resume --after-restore", "resume --after-restore --yes", ""},
 	"permesso runs resend *":          {"", "", ""}, // TestResend
+	"permesso retention --dry-run":    {"retention", "retention --dry-run", ""},
 }
 
 const (

@@ -7,8 +7,6 @@ var unbuilt = map[string]string{
 	"keys":           "keys for /api/v1",
 	"doctor":         "a look at the whole installation",
 	"contacts erase": "erasing a person",
-	"consent export": "a person's consents as a file",
-	"consent verify": "the proof that the ledger is whole",
 }
 
 // strictHelp refuses a word that is no verb also where --help stands behind it: cobra would print the help of the verb above.

@@ -232,6 +232,7 @@ var notPrinted = map[string]string{
 	"internal/graph.errNoAnswer":      "fails one message; readers of lists wrap it as meta_unreachable",
 	"internal/graph.errReplay":        "fails one message",
 	"internal/graph.errTooLate":       "fails one message",
+	"internal/ledger.errLine":         "a line of the checkpoints becomes a finding, or ErrCheckpoints",
 	"internal/statedir.errLine":       "a line that was torn is cut off; one in the middle is told as journal_damaged",
 	"internal/store.ErrAlreadyUndone": "is told as a fact, not as a failure",
 	"internal/store.ErrState":         "a StateError around it has the sentence and the code",

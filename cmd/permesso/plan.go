@@ -151,6 +151,12 @@ func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
 	if !p.FinishAt.IsZero() {
 		head.row("done by", clock(p.FinishAt, zone))
 	}
+	switch {
+	case p.Cost != nil:
+		head.row("cost", p.Cost.String())
+	case p.Unpriced > 0:
+		head.row("cost", fmt.Sprintf("not known: rates has no price for %d of these people", p.Unpriced))
+	}
 	if err := head.flush(); err != nil {
 		return err
 	}

@@ -80,7 +80,7 @@ func (s *session) report(ctx context.Context, a *app.App, ids []string, asCSV bo
 	}
 	for _, id := range ids {
 		summary, err := a.Store.Summary(ctx, id)
-		if err == nil && summary.Lost() > 0 && !asCSV && (s.json || len(ids) == 1) {
+		if err == nil && summary.Lost() > 0 && summary.LostTo == nil && summary.DeletedAt.IsZero() && !asCSV && (s.json || len(ids) == 1) {
 			summary.LostTo, err = a.Store.LostTo(ctx, id)
 		}
 		if err == nil {
@@ -114,6 +114,14 @@ var reportColumns = []struct {
 	{"REPLIED", func(r report.Summary) int { return r.Replied }, false},
 }
 
+// costCell is a run's cost in a table; - when it is not known.
+func costCell(r report.Summary) string {
+	if r.Cost == nil {
+		return "-"
+	}
+	return r.Cost.String()
+}
+
 func inStates(states ...sender.State) func(report.Summary) int {
 	return func(r report.Summary) int {
 		sum := 0
@@ -142,11 +150,19 @@ func (s *session) reportTable(zone *time.Location) (write func(report.Summary) e
 			numbers = append(numbers, len(heads))
 			heads, counts = append(heads, column.head), append(counts, column.count)
 		}
+		costs := slices.ContainsFunc(all, func(r report.Summary) bool { return r.Cost != nil || r.Unpriced > 0 })
+		if costs {
+			numbers = append(numbers, len(heads))
+			heads = append(heads, "COST")
+		}
 		t := s.table(heads...).numbers(numbers...)
 		for _, r := range all {
 			row := []string{r.Run, r.Campaign, clock(r.FireAt.Time, zone)}
 			for _, count := range counts {
 				row = append(row, fmt.Sprint(count(r)))
+			}
+			if costs {
+				row = append(row, costCell(r))
 			}
 			t.row(row...)
 		}

@@ -175,6 +175,7 @@ func (s *session) withConfig(cmd *cobra.Command, cfg *config.Config, level slog.
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	defer a.KeepStops(cmd.Context())
+	defer a.KeepLedger(cmd.Context())
 	return work(cmd.Context(), a)
 }
 

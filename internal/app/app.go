@@ -52,6 +52,7 @@ type App struct {
 type live struct {
 	*config.Config
 	keywords policy.Keywords
+	chat     policy.Chat
 }
 
 // config is the configuration that holds now. Runs keep what they began with.
@@ -79,6 +80,8 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	}
 	a.Store, a.Graph = db, client
 	a.home = newHome(cfg.StateDir, db.Instance())
+	a.sealLedger()
+	db.ActFor(cfg.Business.Name)
 	db.Attach("none", math.MaxInt64) // nothing leaves before Enter
 	db.ShareLocations(cfg.Rules.Locations)
 	cfg.Rules.Lots = db.Lots()
@@ -179,7 +182,7 @@ func (a *App) bind(ctx context.Context, run sender.Run) (sender.Binding, error) 
 func (a *App) sender(n config.Number) *sender.Sender {
 	return sender.New(sender.Options{
 		NumberID: n.ID, PerSecond: n.MessagesPerSecond, Holder: a.holder, Instance: a.Store.Instance(),
-		Client: a.Graph, Ledger: heedful{a.Store, a.owes}, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
+		Client: a.Graph, Ledger: heedful{a.Store, a.owes}, Runs: a.Store, Leases: a.Store, Shelf: a.Store, Desk: desk{a}, Bind: a.bind, Logger: a.Log, Observer: a.metrics,
 	})
 }
 

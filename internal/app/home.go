@@ -52,6 +52,10 @@ type home struct {
 	placeAt  time.Time
 	place    string
 
+	checkpointAt time.Time // when a checkpoint of the consent ledger was last tried
+	unchecked    bool      // the last one failed; it is said once
+
+	appended   atomic.Int64 // how often this process had appended to the consent ledger at its last checkpoint
 	quarantine atomic.Pointer[store.Quarantine]
 	unkept     atomic.Bool // the journal could not be written; it is said once
 	stale      atomic.Bool // what was done could not be noted in state_dir; likewise
@@ -328,6 +332,7 @@ func (a *App) tend(moved func()) func(context.Context) error {
 		if err := a.tendOnce(last); err != nil {
 			a.Log.Warn("state_dir was not brought up to date at the end; the next process does it", "error", err)
 		}
+		a.KeepLedger(last)
 		return nil
 	}
 }
@@ -340,6 +345,7 @@ func (a *App) tendOnce(ctx context.Context) error {
 		return err
 	}
 	a.journalStops(ctx)
+	a.tendLedger(ctx)
 	if a.Quarantine() != nil {
 		return nil
 	}
@@ -422,7 +428,7 @@ func (s keptSink) Store(ctx context.Context, bodies []sender.Inbox) ([]policy.Pe
 	}
 	acts := len(stopped)
 	for _, body := range bodies {
-		acts += len(body.Acts)
+		acts += len(body.Acts) + len(body.Nods)
 	}
 	if acts > 0 {
 		s.keep(ctx)

@@ -31,7 +31,7 @@ func (a *App) endpoint() notify.Endpoint {
 
 func (a *App) courier() *notify.Courier {
 	return &notify.Courier{
-		Outbox: a.Store, Leases: a.Store, Holder: a.holder, Endpoint: a.endpoint, Post: a.poster.Post, Observer: a.metrics, Logger: a.Log,
+		Of: notify.Notices(), Outbox: a.Store, Leases: a.Store, Holder: a.holder, Endpoint: a.endpoint, Post: a.poster.Post, Observer: a.metrics, Logger: a.Log,
 	}
 }
 

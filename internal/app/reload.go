@@ -42,7 +42,14 @@ func (a *App) hold(cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("opt_out.keywords: %w", err)
 	}
-	a.live.Store(&live{cfg, keywords})
+	chat, err := policy.NewChat(len(cfg.OptOutHelp) > 0, cfg.OptIn.Keywords, keywords)
+	if err != nil {
+		return fmt.Errorf("opt_in.keywords: %w", err)
+	}
+	a.live.Store(&live{cfg, keywords, chat})
+	if a.Store != nil {
+		a.Store.ActFor(cfg.Business.Name)
+	}
 	return nil
 }
 

@@ -121,6 +121,9 @@ func (a *App) AfterRestore(ctx context.Context, actor string) (done Restored, er
 	if done.Slots, err = a.scheduler().Skip(ctx, now, until, whyMissed); err != nil {
 		return done, err
 	}
+	if err := a.AcceptLedger(ctx, "restored from a backup, by "+actor); err != nil {
+		return done, err
+	}
 	return done, a.accept(ctx, actor, store.Behind, store.Moved, store.Orphans)
 }
 

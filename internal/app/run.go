@@ -233,6 +233,9 @@ func (a *App) startForeground(work, listening context.Context, stop func(), run 
 	if a.config().Notify.URL != "" {
 		parts.start(work, stop, part{"notices", a.courier().Run})
 	}
+	if a.config().Replies.URL != "" {
+		parts.start(work, stop, part{"replies", a.replyCourier().Run})
+	}
 	return listened, nil
 }
 

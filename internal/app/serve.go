@@ -143,6 +143,12 @@ func (a *App) workers(roles []Role) []part {
 		if cfg.Notify.URL != "" {
 			parts = append(parts, part{"notices", a.courier().Run})
 		}
+		if cfg.Replies.URL != "" {
+			parts = append(parts, part{"replies", a.replyCourier().Run})
+		}
+		if cfg.Retention.Any() {
+			parts = append(parts, part{"retention", a.forgetting})
+		}
 	}
 	if slices.Contains(roles, RoleSender) {
 		for _, n := range cfg.Numbers {
@@ -242,6 +248,7 @@ func (a *App) housekeep(ctx context.Context) error {
 			if _, err := a.Store.ForgetNotices(ctx, keepNotices); err != nil && ctx.Err() == nil {
 				a.Log.Error("old notices cannot be let go", "error", err)
 			}
+			a.tidyAnswers(ctx)
 		}
 		sender.Sleep(ctx, tidyEvery)
 	}

@@ -205,6 +205,9 @@ func (l *loader) readLimits(o object, c *scheduler.Campaign) {
 			c.MaxRecipients = &limit
 		}
 	}
+	if v, found := o.get("budget"); found {
+		c.Budget = l.readBudget(v)
+	}
 	if v, found := o.get("holdout"); found {
 		c.Holdout = v.holdout("this campaign")
 		if kind := l.cfg.Rules.Categories[c.Category].Kind; c.Holdout > 0 && kind != "" && kind != policy.Marketing {

@@ -30,10 +30,18 @@ type Config struct {
 	Segments map[string]string
 	// OptOutKeywords are added to the built-in lists, per BCP 47 language.
 	OptOutKeywords map[string][]string
+	// OptOutConfirmation answers an opt-out, and OptOutHelp who asks for help. Without them nobody is answered.
+	OptOutConfirmation []Wording
+	OptOutHelp         []Wording
+	OptIn              OptIn
 	// ApproveAbove is how many people a run may write to before a second person has to approve it; nil is any number.
 	ApproveAbove *int
 	// Notify is where operators are told; its URL is "" when nobody is.
-	Notify     Notify
+	Notify Notify
+	// Replies is where what people write is forwarded to; its URL is "" when nobody reads it.
+	Replies Notify
+	// Retention is how long things are kept.
+	Retention  Retention
 	TestPhones []phone.Number
 	DryRun     bool
 	Campaigns  []scheduler.Campaign
@@ -64,11 +72,21 @@ type Graph struct {
 	VerifyToken Secret
 }
 
-// Notify is who is told what operators should know.
+// Notify is where signed webhooks go.
 type Notify struct {
 	URL string // as written, with or without a slash at its end
 	Key Secret // the bytes that posts are signed with
 }
+
+// Retention is how long things are kept before they are deleted; 0 is for ever.
+type Retention struct {
+	Deliveries  time.Duration // of runs that are over
+	Webhooks    time.Duration // the bodies of webhooks that held something unexpected
+	ReviewTexts time.Duration // what people wrote that looked like an opt-out
+}
+
+// Any reports whether anything is deleted by age.
+func (r Retention) Any() bool { return r != Retention{} }
 
 // Number is one sending number.
 type Number struct {

@@ -36,7 +36,7 @@ func Effective(path string, env func(name string) (string, bool)) ([]Setting, er
 		return nil, err
 	}
 	s := survey{l: l, cfg: cfg}
-	for _, secret := range append([]Secret{cfg.Graph.AccessToken, cfg.Graph.VerifyToken, l.notifySecret}, cfg.Graph.AppSecrets...) {
+	for _, secret := range append([]Secret{cfg.Graph.AccessToken, cfg.Graph.VerifyToken, l.notifySecret, l.repliesSecret}, cfg.Graph.AppSecrets...) {
 		if text := secret.Reveal(); text != "" {
 			s.secrets = append(s.secrets, text)
 		}

@@ -19,10 +19,12 @@ var around = map[string]string{
 	"campaigns":  head + "EXAMPLE\n",
 	"list":       head + "campaigns:\n  EXAMPLE\nCAMPAIGN",
 	"campaign":   head + "campaigns:\n  - priority: 1\n    EXAMPLE\nCAMPAIGN",
+	"budget":     head + "rates: rates.csv\ncampaigns:\n  - priority: 1\n    EXAMPLE\nCAMPAIGN",
 	"schedule":   head + "campaigns:\n  - schedule:\n      EXAMPLE\nCAMPAIGN",
 	"parameters": head + "campaigns:\n  - parameters:\n      EXAMPLE\nCAMPAIGN",
 	"body":       head + "campaigns:\n  - parameters:\n      body:\n        - EXAMPLE\nCAMPAIGN",
 	"policy":     head + tail + "policy:\n  quiet_hours: {from: \"20:00\", to: \"09:00\"}\n  EXAMPLE\n",
+	"answers":    head + tail + "opt_out:\n  EXAMPLE\n",
 	"caps":       head + tail + "policy:\n  caps:\n    EXAMPLE\n",
 	"cap":        head + tail + "policy:\n  caps:\n    - max: 1\n      EXAMPLE\n",
 	"quiet":      head + tail + "policy:\n  quiet_hours:\n    EXAMPLE\n",
@@ -37,9 +39,9 @@ var around = map[string]string{
 func placeOf(example string) string {
 	word, _, _ := strings.Cut(strings.TrimSpace(example), ":")
 	for place, words := range map[string][]string{
-		"root": {"test_phones", "dry_run"}, "include": {"include"}, "campaigns": {"campaigns", "campaings"}, "list": {"- id"},
+		"root": {"test_phones", "dry_run", "retention"}, "budget": {"budget"}, "include": {"include"}, "campaigns": {"campaigns", "campaings"}, "list": {"- id"},
 		"campaign": {"languages", "category", "category offers", "audience", "not_after", "holdout", "schedule", "id"}, "schedule": {"cron", "at"},
-		"parameters": {"buttons"}, "body": {"{field"}, "policy": {"holidays"}, "caps": {"- {max"}, "cap": {"per"}, "quiet": {"{from"},
+		"parameters": {"buttons"}, "body": {"{field"}, "policy": {"holidays"}, "answers": {"confirmation"}, "caps": {"- {max"}, "cap": {"per"}, "quiet": {"{from"},
 		"business": {"name", "timezone"}, "graph": {"access_token"}, "categories": {"[offers]", "offers"}, "category": {"kind"},
 	} {
 		if slices.Contains(words, word) {
@@ -76,6 +78,7 @@ func TestExamplesOfTheErrorsPage(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "campaigns", "monday.yaml"), tail)
 	write(t, filepath.Join(folder, "closed-days.csv"), "date,name\n2026-12-28,Inventory\n")
+	write(t, filepath.Join(folder, "rates.csv"), exampleRates)
 	path, seen := filepath.Join(folder, "config.yaml"), 0
 	for _, entry := range errcode.All() {
 		if entry.Area != errcode.AreaConfiguration || entry.Example == "" {

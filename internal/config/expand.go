@@ -77,7 +77,7 @@ func (l *loader) lookup(reference string) (string, error) {
 // nearVariable ends the sentence about a variable that is not set.
 func (l *loader) nearVariable(name string) string {
 	var there []string
-	for _, usual := range []string{"WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "DATABASE_PASSWORD", "NOTIFY_SECRET"} {
+	for _, usual := range []string{"WHATSAPP_ACCESS_TOKEN", "WHATSAPP_APP_SECRET", "WHATSAPP_VERIFY_TOKEN", "DATABASE_PASSWORD", "NOTIFY_SECRET", "REPLIES_SECRET"} {
 		if _, set := l.env(usual); set {
 			there = append(there, usual)
 		}

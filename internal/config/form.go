@@ -47,6 +47,14 @@ func oneWord(words []string) form {
 	return form{schema: node{Type: "string", AnyOf: []node{{Enum: words}, {Pattern: aReference}}}}
 }
 
+// wordingsForm is a text for each language.
+func wordingsForm() form {
+	return named(languageTag, "a language's code, such as it or pt-BR", form{schema: node{
+		Type: "string", Pattern: `\S`, PatternError: "this is empty: write text, or remove the key",
+		AllOf: []node{{Pattern: wordingShape.String() + "|" + aReference, PatternError: "this must be " + wantWording}},
+	}})
+}
+
 // wholeForm is a whole number from low on that an int32 holds.
 func wholeForm(low int) form {
 	const high = 1<<31 - 1

@@ -1,12 +1,8 @@
 package config
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
-	"fmt"
 	"io"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -102,54 +98,32 @@ func (v value) failHoliday(entry string) {
 
 // closedDays reads the file of days at a path from the configuration's folder. Every mistake in it has its own line.
 func (v value) closedDays(name string) []policy.ClosedDay {
-	path := v.l.resolve(name)
-	v.l.trail.files = append(v.l.trail.files, path)
-	data, err := readFile(path)
-	if err != nil {
-		v.fail(errcode.UnreadableReference, "the file %q cannot be read: %v", name, reason(err))
+	data, tell, ok := v.fileBeside(name)
+	if !ok {
 		return nil
 	}
-	shown := path
-	if !filepath.IsAbs(name) {
-		shown = filepath.Join(filepath.Dir(v.l.cfg.File), name)
-	}
-	doc := newDocument(shown, data)
-	v.l.files, v.l.docs = append(v.l.files, shown), append(v.l.docs, doc)
 	days, mistakes := readClosedDays(data)
-	for _, m := range mistakes {
-		line, column := doc.clamp(m.line, m.column)
-		v.l.problems = append(v.l.problems, Problem{File: shown, Line: line, Column: column, Path: v.path, Severity: SeverityError, Code: errcode.InvalidClosedDays, Message: m.message})
-	}
+	tell(errcode.InvalidClosedDays, mistakes)
 	return days
 }
 
 // maxClosedDays is more than three years without a working day: every run keeps the days with it.
 const maxClosedDays = 1000
 
-// csvMistake is one mistake in a file of days. Columns count characters from 1.
-type csvMistake struct {
-	line, column int
-	message      string
-}
-
 // closedFile is a file of days while it is read.
 type closedFile struct {
-	rows     *csv.Reader
-	lines    []string
-	first    map[string]int // the line of each date
-	days     []policy.ClosedDay
-	mistakes []csvMistake
+	*csvFile
+	first map[string]int // the line of each date
+	days  []policy.ClosedDay
 }
 
 // readClosedDays reads rows of date and name below a header that names them.
 func readClosedDays(data []byte) ([]policy.ClosedDay, []csvMistake) {
-	data = bytes.TrimPrefix(data, byteOrderMark)
-	if !utf8.Valid(data) {
-		line := 1 + bytes.Count(data[:firstInvalid(data)], []byte("\n"))
-		return nil, []csvMistake{{line, 1, "this is not UTF-8: save the file as UTF-8"}}
+	text, mistakes := newCSVFile(data)
+	if text == nil {
+		return nil, mistakes
 	}
-	f := closedFile{rows: csv.NewReader(bytes.NewReader(data)), lines: strings.Split(string(data), "\n"), first: map[string]int{}}
-	f.rows.FieldsPerRecord, f.rows.TrimLeadingSpace = -1, true
+	f := closedFile{csvFile: text, first: map[string]int{}}
 	if !f.header() {
 		return nil, f.mistakes
 	}
@@ -167,30 +141,6 @@ func readClosedDays(data []byte) ([]policy.ClosedDay, []csvMistake) {
 	return f.days, nil
 }
 
-func firstInvalid(data []byte) int {
-	for i := 0; i < len(data); {
-		r, size := utf8.DecodeRune(data[i:])
-		if r == utf8.RuneError && size == 1 {
-			return i
-		}
-		i += size
-	}
-	return len(data)
-}
-
-func (f *closedFile) fail(line, column int, format string, args ...any) {
-	f.mistakes = append(f.mistakes, csvMistake{line, column, fmt.Sprintf(format, args...)})
-}
-
-// place is where a field of the row read last begins.
-func (f *closedFile) place(field int) (line, column int) {
-	line, column = f.rows.FieldPos(field)
-	if text := f.lines[min(line, len(f.lines))-1]; column-1 <= len(text) {
-		column = 1 + utf8.RuneCountInString(text[:column-1]) // FieldPos counts bytes
-	}
-	return line, column
-}
-
 func (f *closedFile) header() bool {
 	const want = "the file must begin with the line date,name"
 	fields, err := f.rows.Read()
@@ -199,7 +149,7 @@ func (f *closedFile) header() bool {
 		f.fail(1, 1, "the file is empty: it begins with the line date,name, and a row such as 2026-08-10,Summer closing follows")
 		return false
 	case err != nil:
-		f.failRead(err)
+		f.failRead(err, "name: put the whole name in quotes, and write a quote in it twice")
 		return false
 	}
 	line, column := f.place(0)
@@ -217,7 +167,7 @@ func (f *closedFile) row() bool {
 		return false
 	}
 	if err != nil {
-		f.failRead(err)
+		f.failRead(err, "name: put the whole name in quotes, and write a quote in it twice")
 		return false
 	}
 	line, column := f.place(0)
@@ -258,12 +208,4 @@ func (f *closedFile) checkDate(line, column int, date string) bool {
 		return true
 	}
 	return false
-}
-
-func (f *closedFile) failRead(err error) {
-	if wrong, ok := errors.AsType[*csv.ParseError](err); ok {
-		f.fail(wrong.Line, 1, "the quotes of this row do not end, or stand inside a name: put the whole name in quotes, and write a quote in it twice")
-		return
-	}
-	f.fail(1, 1, "the file cannot be read: %v", err)
 }

@@ -31,7 +31,7 @@ type key struct {
 
 func sections() []section {
 	return []section{
-		rootKeys, businessKeys, listenKeys, graphKeys, numberKeys, categoryKeys, policyKeys, capKeys, quietKeys, countryKeys, optOutKeys, approvalKeys, notifyKeys,
+		rootKeys, businessKeys, listenKeys, graphKeys, numberKeys, categoryKeys, policyKeys, capKeys, quietKeys, countryKeys, optOutKeys, optInKeys, approvalKeys, notifyKeys, repliesKeys, retentionKeys,
 		campaignKeys, scheduleKeys, windowKeys, parameterKeys, headerKeys, pictureKeys, documentKeys, valueKeys, buttonKeys,
 	}
 }

@@ -33,6 +33,15 @@ func parameters(text string) string { return campaign("    parameters: " + text 
 
 func section(text string) string { return head + text + tail }
 
+// ratesKey names the price list of the tests, wherever the configuration is.
+var ratesKey = func() string {
+	path, err := filepath.Abs("testdata/rates.csv")
+	if err != nil {
+		panic(err)
+	}
+	return "rates: " + path + "\n"
+}()
+
 func first(c *config.Config) scheduler.Campaign { return c.Campaigns[0] }
 
 // asJSON lets the cases name what pointers point to.
@@ -77,17 +86,30 @@ func keyCases() map[string]keyCase {
 		"dry_run":     {plain, section("dry_run: true\n"), func(c *config.Config) any { return c.DryRun }, true},
 		"policy.recipient_timezone": {section("policy: {recipient_timezone: strict}\n"), section("policy: {recipient_timezone: loose}\n"),
 			func(c *config.Config) any { return c.Rules.LooseZones }, true},
-		"approvals":       {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
-		"approvals.above": {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
+		"approvals":              {plain, section("approvals: {above: 10000}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "10000"},
+		"rates":                  {plain, section(ratesKey), func(c *config.Config) any { return c.Rules.Rates.Currency() }, "EUR"},
+		"retention":              {plain, section("retention: {deliveries: 395d}\n"), func(c *config.Config) any { return c.Retention.Any() }, true},
+		"retention.deliveries":   {plain, section("retention: {deliveries: 40d}\n"), func(c *config.Config) any { return c.Retention.Deliveries.Hours() }, 960.0},
+		"retention.webhooks":     {plain, section("retention: {webhooks: 7d}\n"), func(c *config.Config) any { return c.Retention.Webhooks.Hours() }, 168.0},
+		"retention.review_texts": {plain, section("retention: {review_texts: 12h}\n"), func(c *config.Config) any { return c.Retention.ReviewTexts.Hours() }, 12.0},
+		"approvals.above":        {section("approvals: {above: 1}\n"), section("approvals: {above: 0}\n"), func(c *config.Config) any { return asJSON(c.ApproveAbove) }, "0"},
 		"notify.url": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"), section("notify: {url: http://127.0.0.1:9/hook/, secret: \"${NOTIFY_SECRET}\"}\n"),
 			func(c *config.Config) any { return c.Notify.URL }, "http://127.0.0.1:9/hook/"},
 		"notify.secret": {section("notify: {url: https://ops.aurora.example/hook, secret: \"${WHATSAPP_APP_SECRET}\"}\n"), section("notify: {url: https://ops.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"),
 			func(c *config.Config) any { return c.Notify.Key.Reveal() }, "value-of-NOTIFY_SECRET-that-is-long"},
+		"replies.url": {section("replies: {url: https://crm.aurora.example/hook, secret: \"${REPLIES_SECRET}\"}\n"), section("replies: {url: http://127.0.0.1:9/in, secret: \"${REPLIES_SECRET}\"}\n"),
+			func(c *config.Config) any { return c.Replies.URL }, "http://127.0.0.1:9/in"},
+		"replies.secret": {section("replies: {url: https://crm.aurora.example/hook, secret: \"${NOTIFY_SECRET}\"}\n"), section("replies: {url: https://crm.aurora.example/hook, secret: \"${REPLIES_SECRET}\"}\n"),
+			func(c *config.Config) any { return c.Replies.Key.Reveal() }, "value-of-REPLIES_SECRET-that-is-long"},
+		"opt_out.confirmation": {plain, section("opt_out: {confirmation: {it: \"Fatto. {{business}}\", en: Done.}}\n"), func(c *config.Config) any { return asJSON(c.OptOutConfirmation) },
+			`[{"Language":"it","Text":"Fatto. Libreria Aurora"},{"Language":"en","Text":"Done."}]`},
+		"opt_out.help":     {plain, section("opt_out: {help: {en: \"{{business}}: write STOP to stop.\"}}\n"), func(c *config.Config) any { return asJSON(c.OptOutHelp) }, `[{"Language":"en","Text":"Libreria Aurora: write STOP to stop."}]`},
+		"opt_in.keywords":  {plain, section("opt_in: {keywords: {en: [count me in]}}\n"), func(c *config.Config) any { return asJSON(c.OptIn.Keywords) }, `{"en":["count me in"]}`},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.
 	for name, through := range map[string]string{"business": "business.name", "listen": "listen.webhook", "graph": "graph.version", "numbers": "numbers[].id",
-		"categories": "categories.*.kind", "policy": "policy.recipient_timezone", "opt_out": "opt_out.keywords", "notify": "notify.url"} {
+		"categories": "categories.*.kind", "policy": "policy.recipient_timezone", "opt_out": "opt_out.keywords", "opt_in": "opt_in.keywords", "notify": "notify.url", "replies": "replies.url"} {
 		cases[name] = cases[through]
 	}
 	addPolicyCases(cases)
@@ -136,15 +158,17 @@ func addCampaignCases(cases map[string]keyCase) {
 	two := inHead("80}\n", "80}\n  - {id: \"222\", messages_per_second: 1}\n")
 	window := read(func(c scheduler.Campaign) any { return asJSON(c.Window) })
 	for name, c := range map[string]keyCase{
-		"campaigns":                  {head, head + tail, func(c *config.Config) any { return len(c.Campaigns) }, 1},
-		"campaigns[].id":             {head + tail, in("weekend-offer", "x_1"), read(func(c scheduler.Campaign) any { return c.ID }), "x_1"},
-		"campaigns[].category":       {head + tail, in("category: offers", "category: orders"), read(func(c scheduler.Campaign) any { return c.Category }), "orders"},
-		"campaigns[].template":       {head + tail, in("weekend_offer", "w2"), read(func(c scheduler.Campaign) any { return c.Message.Template }), "w2"},
-		"campaigns[].languages":      {head + tail, in("[it, en_US]", "[fil]"), read(func(c scheduler.Campaign) any { return c.Message.Languages[0] }), "fil"},
-		"campaigns[].number":         {two + "    number: \"111222333444\"\n", two + "    number: \"222\"\n", read(func(c scheduler.Campaign) any { return c.Number }), "222"},
-		"campaigns[].endpoint":       {head + tail, campaign("    endpoint: messages\n"), read(func(c scheduler.Campaign) any { return string(c.Endpoint) }), "messages"},
-		"campaigns[].priority":       {head + tail, campaign("    priority: -3\n"), read(func(c scheduler.Campaign) any { return c.Priority }), -3},
-		"campaigns[].holdout":        {head + tail, campaign("    holdout: 0.5%\n"), read(func(c scheduler.Campaign) any { return int(c.Holdout) }), 5000},
+		"campaigns":             {head, head + tail, func(c *config.Config) any { return len(c.Campaigns) }, 1},
+		"campaigns[].id":        {head + tail, in("weekend-offer", "x_1"), read(func(c scheduler.Campaign) any { return c.ID }), "x_1"},
+		"campaigns[].category":  {head + tail, in("category: offers", "category: orders"), read(func(c scheduler.Campaign) any { return c.Category }), "orders"},
+		"campaigns[].template":  {head + tail, in("weekend_offer", "w2"), read(func(c scheduler.Campaign) any { return c.Message.Template }), "w2"},
+		"campaigns[].languages": {head + tail, in("[it, en_US]", "[fil]"), read(func(c scheduler.Campaign) any { return c.Message.Languages[0] }), "fil"},
+		"campaigns[].number":    {two + "    number: \"111222333444\"\n", two + "    number: \"222\"\n", read(func(c scheduler.Campaign) any { return c.Number }), "222"},
+		"campaigns[].endpoint":  {head + tail, campaign("    endpoint: messages\n"), read(func(c scheduler.Campaign) any { return string(c.Endpoint) }), "messages"},
+		"campaigns[].priority":  {head + tail, campaign("    priority: -3\n"), read(func(c scheduler.Campaign) any { return c.Priority }), -3},
+		"campaigns[].holdout":   {head + tail, campaign("    holdout: 0.5%\n"), read(func(c scheduler.Campaign) any { return int(c.Holdout) }), 5000},
+		"campaigns[].budget": {section(ratesKey), section(ratesKey) + "    budget: 500 EUR\n",
+			read(func(c scheduler.Campaign) any { return asJSON(c.Budget) }), `{"currency":"EUR","amount":500.00}`},
 		"campaigns[].max_recipients": {head + tail, campaign("    max_recipients: 7\n"), read(func(c scheduler.Campaign) any { return asJSON(c.MaxRecipients) }), "7"},
 		"campaigns[].not_after":      {head + tail, campaign("    not_after: 2026-12-31T20:00:00+01:00\n"), read(func(c scheduler.Campaign) any { return asJSON(c.NotAfter) }), `"2026-12-31T19:00:00Z"`},
 		"campaigns[].audience":       {head + tail, campaign("    audience: country = \"IT\"\n"), read(func(c scheduler.Campaign) any { return c.Audience }), `country = "IT"`},

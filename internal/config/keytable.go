@@ -40,11 +40,13 @@ var (
 		{name: "segments", says: "Audience filters with a name, for use in other filters as segment.NAME.",
 			form: named(segmentName, "lower-case letters, digits and _", textForm())},
 		{name: "policy", says: "The rules that hold for every campaign.", form: mapping(&policyKeys)},
-		{name: "opt_out", says: "What counts as an opt-out, beyond the built-in lists.", form: mapping(&optOutKeys)},
+		{name: "opt_out", says: "What counts as an opt-out, beyond the built-in lists, and how it is answered.", form: mapping(&optOutKeys)},
+		{name: "opt_in", says: "How people ask for a category in a chat; only their yes to the question that they get is a consent.", form: mapping(&optInKeys)},
 		{name: "approvals", says: "When a run waits until a second person approves it.", form: mapping(&approvalKeys)},
 		{name: "notify", says: "Who is told when a run pauses or waits, a slot is missed, or Meta refuses to go on.", form: mapping(&notifyKeys)},
-		{name: "rates", later: "costs are not reckoned"},
-		{name: "retention", later: "nothing is deleted by age"},
+		{name: "replies", says: "Who reads what people write; without this key nobody does.", form: mapping(&repliesKeys)},
+		{name: "rates", says: "Meta's prices, a CSV file with the columns countries, category, price, currency and valid_from, such as rates.csv.", form: shaped(ratesFile, wantRates)},
+		{name: "retention", says: "What is deleted by its age; what no key here names is kept for ever.", form: mapping(&retentionKeys)},
 		{name: "test_phones", says: "The numbers, in quotes, that `permesso run CAMPAIGN --test` writes to, and no others.", form: listOf(phoneForm()).distinct()},
 		{name: "dry_run", says: "With true everything happens, and nothing leaves.", form: booleanForm(), fallback: false},
 		{name: "include", says: "Files of campaigns, such as campaigns/*.yaml, read from the folder of this file.", form: listOf(textForm())},
@@ -109,7 +111,13 @@ var (
 	optOutKeys = section{path: "opt_out", says: "What counts as an opt-out.", keys: []key{
 		{name: "keywords", says: "Words that mean stop, per language, added to the built-in lists.",
 			form: named(languageTag, "a language's code, such as it or pt-BR", listOf(patterned(`[\p{L}\p{N}\p{S}]`, "a word or a sentence that means stop")))},
-		{name: "confirmation", later: "an opt-out is not answered"},
+		{name: "confirmation", says: "What answers an opt-out once, per language, in place of {{business}} the business's name; and never with marketing; without this key nothing does.",
+			form: wordingsForm()},
+		{name: "help", says: "What answers HELP and INFO, per language, in place of {{business}} the business's name; without this key nothing does.", form: wordingsForm()},
+	}}
+	optInKeys = section{path: "opt_in", says: "How people ask for a category in a chat.", keys: []key{
+		{name: "keywords", says: "Words that stand before a category's id or title, per language, added to the built-in lists; {} is those alone.", required: true,
+			form: named(languageTag, "a language's code, such as it or pt-BR", listOf(patterned(`[\p{L}\p{N}]`, "a word that asks for a category")))},
 	}}
 	approvalKeys = section{path: "approvals", says: "When a run waits until a second person approves it.", keys: []key{
 		{name: "above", says: "A run to more people than this waits for `permesso runs approve`; 0 is every run.", required: true, form: wholeForm(0)},
@@ -117,6 +125,15 @@ var (
 	notifyKeys = section{path: "notify", says: "Where operators are told, by signed webhooks (Standard Webhooks).", keys: []key{
 		{name: "url", says: "The address that is posted to; http:// only on this machine.", required: true, form: webAddressForm()},
 		{name: "secret", says: "What the posts are signed with, as ${NOTIFY_SECRET}: whsec_ and base64, or any text of its own.", required: true, form: secretForm("NOTIFY_SECRET")},
+	}}
+	repliesKeys = section{path: "replies", says: "Where what people write is forwarded to, by signed webhooks (Standard Webhooks).", keys: []key{
+		{name: "url", says: "The address that is posted to; http:// only on this machine.", required: true, form: webAddressForm()},
+		{name: "secret", says: "What the posts are signed with, as ${REPLIES_SECRET}: whsec_ and base64, or any text of its own.", required: true, form: secretForm("REPLIES_SECRET")},
+	}}
+	retentionKeys = section{path: "retention", says: "After how long things are deleted; without its key a kind of them is kept for ever.", keys: []key{
+		{name: "deliveries", says: "Who got what: the rows of runs that ended longer ago than this, such as 395d; at least 40d, and as long as the longest cap, and what a run came to in numbers stays.", form: durationForm()},
+		{name: "webhooks", says: "The bodies of webhooks that held something unexpected; at least 7d, for which Meta repeats them.", form: durationForm()},
+		{name: "review_texts", says: "What people wrote that looked like an opt-out; that they are held back stays.", form: durationForm()},
 	}}
 	includedKeys = section{path: "an included file", says: "A file of campaigns that config.yaml includes.", keys: []key{
 		{name: "campaigns", says: "The campaigns of this file.", form: listOf(mapping(&campaignKeys)).distinct()},

@@ -22,7 +22,7 @@ var (
 		{name: "waves", later: "a run goes out in one wave"},
 		{name: "guard", later: "no run stops itself over opt-outs or failures"},
 		{name: "max_recipients", says: "How many people a run may write to; 0 is nobody, and without this key there is no limit.", form: wholeForm(0)},
-		{name: "budget", later: "no run stops itself over its cost"},
+		{name: "budget", says: "What the messages of a run may cost at the prices of rates, such as 500 EUR; who comes after that gets none.", form: shaped(budgetShape, wantBudget)},
 		{name: "not_after", says: "Nothing of it is sent later than this moment.", form: instantForm()},
 	}}
 	scheduleKeys = section{path: "campaigns[].schedule", says: "When a campaign goes out: by cron again and again, or at one moment.", oneOf: []string{"cron", "at"}, keys: []key{

@@ -84,6 +84,8 @@ type loader struct {
 	numbers    map[string]value
 	segments   map[string]value
 	campaigns  map[string]value
+	// ratesUnread is set when rates have mistakes: budgets cannot be judged then.
+	ratesUnread bool
 	// filtersUnread is set when attributes or segments have mistakes: filters cannot be judged then.
 	filtersUnread bool
 	// campaignsUnread is set when a list of campaigns could not be read: which there are is not known then.
@@ -91,8 +93,9 @@ type loader struct {
 	// campaignCaps are the caps that name a campaign: campaigns are read last.
 	campaignCaps []value
 	quietHours   *policy.QuietHours
-	// notifySecret is notify.secret as it is written where it stands, for hiding it; the configuration has what it decodes to.
-	notifySecret Secret
+	// notifySecret and repliesSecret are those of notify and replies as they are written where they stand, for hiding them; the
+	// configuration has what they decode to.
+	notifySecret, repliesSecret Secret
 
 	// What Effective goes through again: the whole, every campaign wherever it stands, and the included files.
 	root            value
@@ -163,9 +166,13 @@ func (l *loader) read(data []byte) {
 	l.readSegments(o)
 	l.readPolicy(o)
 	l.readOptOut(o)
+	l.readOptIn(o)
 	l.readApprovals(o)
 	l.readNotify(o)
+	l.readReplies(o)
+	l.readRetention(o)
 	l.readTestPhones(o)
+	l.readRates(o)
 	if v, found := o.get("dry_run"); found {
 		cfg.DryRun, _ = v.boolean()
 	}

@@ -124,6 +124,11 @@ func TestAMissingFileSaysHowToBegin(t *testing.T) {
 	}
 }
 
+// exampleRates is a price list with invented figures.
+//
+//go:embed testdata/rates.csv
+var exampleRates string
+
 // contractExample is the whole example of the public interface, word for word.
 //
 //go:embed testdata/contract.yaml
@@ -132,6 +137,7 @@ var contractExample string
 func TestContractExample(t *testing.T) {
 	folder := t.TempDir()
 	write(t, filepath.Join(folder, "campaigns", "monday.yaml"), "campaigns:\n"+strings.ReplaceAll(tail[len("campaigns:\n"):], "weekend", "monday"))
+	write(t, filepath.Join(folder, "rates.csv"), exampleRates)
 	path := filepath.Join(folder, "config.yaml")
 	write(t, path, contractExample)
 

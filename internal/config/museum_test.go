@@ -29,6 +29,8 @@ func secrets(name string) (string, bool) {
 		return "value-of-" + name, true
 	case "NOTIFY_SECRET":
 		return "whsec_" + base64.StdEncoding.EncodeToString([]byte("value-of-NOTIFY_SECRET-that-is-long")), true
+	case "REPLIES_SECRET":
+		return "whsec_" + base64.StdEncoding.EncodeToString([]byte("value-of-REPLIES_SECRET-that-is-long")), true
 	case "SHORT_SECRET":
 		return "value-of-SHORT", true
 	case "BROKEN_SECRET":

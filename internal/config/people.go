@@ -106,15 +106,24 @@ func (l *loader) readOptOut(root object) {
 	if !ok {
 		return
 	}
-	v, found = o.get("keywords")
-	if !found {
-		return
+	if v, found := o.get("keywords"); found {
+		l.cfg.OptOutKeywords = v.stopWords()
 	}
+	if v, found := o.get("confirmation"); found {
+		l.cfg.OptOutConfirmation = v.wordings(`texts by language, such as {en: "Done: no more messages from {{business}}."}`)
+	}
+	if v, found := o.get("help"); found {
+		l.cfg.OptOutHelp = v.wordings(`texts by language, such as {en: "{{business}}: write STOP to stop."}`)
+	}
+}
+
+// stopWords reads words that mean stop, by language.
+func (v value) stopWords() map[string][]string {
 	entries, ok := v.entries("lists of words by language, such as {it: [lasciami in pace]}")
 	if !ok {
-		return
+		return nil
 	}
-	l.cfg.OptOutKeywords = map[string][]string{}
+	words := map[string][]string{}
 	for _, e := range entries {
 		values, ok := e.val.list("a list of words that mean stop")
 		if !ok || !e.isLanguage() {
@@ -129,9 +138,10 @@ func (l *loader) readOptOut(root object) {
 				v.fail(errcode.InvalidKeyword, "the keyword %q holds no letter: it would match nothing, or everything", word)
 				continue
 			}
-			l.cfg.OptOutKeywords[e.key] = append(l.cfg.OptOutKeywords[e.key], word)
+			words[e.key] = append(words[e.key], word)
 		}
 	}
+	return words
 }
 
 func (l *loader) readTestPhones(root object) {

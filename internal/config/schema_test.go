@@ -270,7 +270,7 @@ func rightFiles(t *testing.T) map[string]string {
 // builtContract is the contract's example without what is not built yet and without the included files.
 func builtContract(t *testing.T) string {
 	t.Helper()
-	text := strings.Replace(contractExample, "include: [campaigns/*.yaml]\n", "", 1)
+	text := strings.NewReplacer("include: [campaigns/*.yaml]\n", "", "rates: rates.csv\n", ratesKey).Replace(contractExample)
 	unbuilt := map[int]bool{}
 	for _, p := range problemsOf(t, text) {
 		unbuilt[p.Line] = true
@@ -314,7 +314,7 @@ func TestSchemaKnowsReferences(t *testing.T) {
 		"TEXT": "Aurora", "COUNTRY": "IT", "ZONE": "Europe/Rome", "DB": "sqlite:p.db", "URL": "https://a.example", "ADDRESS": "127.0.0.1:1", "VERSION": "v25.0",
 		"ID": "111222333444", "RATE": "12.5", "ONE": "1", "TRUE": "true", "KIND": "marketing", "SPAN": "36h", "TYPE": "number", "FILTER": `country = "IT"`,
 		"LOOSE": "loose", "TIME": "20:00", "CAMPAIGN": "weekend-offer", "CATEGORY": "offers", "PHONE": "+393471234567", "IT": "it", "TEMPLATE": "t",
-		"AUTO": "auto", "CRON": "0 18 * * FRI", "SKIP": "skip", "AT": "2027-01-01T10:00:00Z", "END": "2028-01-01T10:00:00Z", "FIELD": "name", "LINK": "https://a.example/b.jpg", "WORDS": "basta", "SHARE": "2%",
+		"AUTO": "auto", "CRON": "0 18 * * FRI", "SKIP": "skip", "AT": "2027-01-01T10:00:00Z", "END": "2028-01-01T10:00:00Z", "FIELD": "name", "LINK": "https://a.example/b.jpg", "WORDS": "basta", "RATES": strings.TrimSpace(strings.TrimPrefix(ratesKey, "rates: ")), "BUDGET": "5 EUR", "LONG": "395d", "SHARE": "2%",
 	}
 	text := `version: ${ONE}
 business: {name: "${TEXT}", country: "${COUNTRY}", timezone: "${ZONE}"}
@@ -335,9 +335,13 @@ policy:
   countries: {marketing: {allow: ["${COUNTRY}"]}}
   holidays: ["${COUNTRY}"]
   universal_holdout: ${SHARE}
-opt_out: {keywords: {it: ["${WORDS}"]}}
+opt_out: {keywords: {it: ["${WORDS}"]}, confirmation: {it: "${TEXT}"}, help: {it: "${TEXT}"}}
+opt_in: {keywords: {it: ["${TEXT}"]}}
+replies: {url: "${URL}", secret: "${TEXT}"}
 approvals: {above: "${ONE}"}
 notify: {url: "${URL}", secret: "${TEXT}"}
+rates: ${RATES}
+retention: {deliveries: "${LONG}", webhooks: "${LONG}", review_texts: "${SPAN}"}
 test_phones: ["${PHONE}"]
 dry_run: ${TRUE}
 campaigns:
@@ -356,6 +360,7 @@ campaigns:
       buttons: {0: {payload: "${TEXT}"}}
     priority: ${ONE}
     max_recipients: ${ONE}
+    budget: ${BUDGET}
     holdout: ${SHARE}
     not_after: ${END}
 `
@@ -444,7 +449,7 @@ func allFallbacks(t *testing.T) string {
 // without is a right file that lacks a key.
 func without(t *testing.T, key string) string {
 	t.Helper()
-	base := head + "policy: {caps: [{max: 1, per: 24h}], quiet_hours: {from: \"20:00\", to: \"09:00\"}}\napprovals: {above: 1}\nnotify: {url: https://a.example, secret: \"${NOTIFY_SECRET}\"}\n" + tail + "    window: {from: \"18:00\", to: \"20:00\"}\n"
+	base := head + "policy: {caps: [{max: 1, per: 24h}], quiet_hours: {from: \"20:00\", to: \"09:00\"}}\napprovals: {above: 1}\nnotify: {url: https://a.example, secret: \"${NOTIFY_SECRET}\"}\nreplies: {url: https://a.example, secret: \"${REPLIES_SECRET}\"}\nopt_in: {keywords: {}}\n" + tail + "    window: {from: \"18:00\", to: \"20:00\"}\n"
 	text, ok := mistaken(t, rand.New(rand.NewPCG(1, 1)), base, fault{"missing", "^" + strings.ReplaceAll(regexp.QuoteMeta(key), `\*`, "[^.]+") + "$", []string{remove}})
 	if !ok {
 		t.Fatalf("the file has no %s to take away", key)

@@ -140,10 +140,14 @@ func (m *meta) read(r *http.Request, raw []byte, p *post) *graphError {
 		return m.authorised(r)
 	case r.PathValue("number") != numberID && r.PathValue("number") != otherNumber:
 		return &graphError{400, 33, "Parameter value is not valid", ""}
-	case r.Header.Get("Content-Type") != "application/json" || b.Product != "whatsapp" || b.Type != "template" || len(b.Callback) > 512:
+	case r.Header.Get("Content-Type") != "application/json" || b.Product != "whatsapp" || len(b.Callback) > 512:
 		return &graphError{400, 100, "Invalid parameter", ""}
 	case !phones.MatchString(b.To):
 		return &graphError{400, 131009, "Parameter value is not valid", "to"}
+	case b.Type == "text" && b.Text.Body != "" || b.Type == "interactive" && b.Interactive.Body.Text != "":
+		return nil
+	case b.Type != "template":
+		return &graphError{400, 100, "Invalid parameter", ""}
 	}
 	all := *m.templates.Load()
 	i := slices.IndexFunc(all, func(t metaTemplate) bool { return t.name == b.Template.Name && t.language == b.Template.Language.Code })

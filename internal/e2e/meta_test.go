@@ -88,6 +88,19 @@ type message struct {
 		} `json:"language"`
 		Components []component `json:"components"`
 	} `json:"template"`
+	Text struct {
+		Body string `json:"body"`
+	} `json:"text"`
+	Interactive struct {
+		Body struct {
+			Text string `json:"text"`
+		} `json:"body"`
+		Action struct {
+			Buttons []struct {
+				Reply struct{ ID, Title string } `json:"reply"`
+			} `json:"buttons"`
+		} `json:"action"`
+	} `json:"interactive"`
 }
 
 type component struct {

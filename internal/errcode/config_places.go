@@ -16,6 +16,7 @@ const (
 	UnknownLanguage    Code = "unknown_language"
 	InvalidTestPhone   Code = "invalid_test_phone"
 	InvalidKeyword     Code = "invalid_keyword"
+	InvalidWording     Code = "invalid_wording"
 )
 
 // configurationPlaces is what may be wrong with secrets, addresses, zones, countries, languages and numbers.
@@ -93,9 +94,16 @@ right:  languages: [nb, en_US]`,
 			Do:    "Write it with its country code, such as `\"+393471234567\"`.",
 		},
 		{
-			Code: InvalidKeyword, Title: "A keyword without letters",
-			Means: "Signs and spaces are left out when a message is compared with the keywords, so this one would match nothing, or everything.",
+			Code: InvalidKeyword, Title: "A keyword that cannot be one",
+			Means: "Signs and spaces are left out when a message is compared with the keywords, so one without letters would match nothing, or everything. A word that asks for a category must not be one that stops messages.",
 			Do:    "Write a word or a sentence that people send, or remove it.",
+		},
+		{
+			Code: InvalidWording, Title: "A text that cannot be sent",
+			Means: "In the texts that answer people, {{business}} becomes the business's name, and no other name in braces is known. WhatsApp takes at most 4,096 characters.",
+			Do:    "Write {{business}}, or the words themselves, and shorten the text.",
+			Example: `wrong:  confirmation: {en: "Done, {{name}}."}
+right:  confirmation: {en: "Done: no more messages from {{business}}."}`,
 		},
 	})
 }

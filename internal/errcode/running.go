@@ -12,6 +12,7 @@ const (
 	Quarantined         Code = "quarantined"
 	NotJoined           Code = "not_joined"
 	JournalDamaged      Code = "journal_damaged"
+	LedgerBroken        Code = "ledger_broken"
 	LockUnusable        Code = "lock_unusable"
 	AddressInUse        Code = "address_in_use"
 	AddressUnusable     Code = "address_unusable"
@@ -20,6 +21,7 @@ const (
 	NoTestPhones        Code = "no_test_phones"
 	NotifyMissing       Code = "notify_missing"
 	NotifyFailed        Code = "notify_failed"
+	RetentionRuns       Code = "retention_runs"
 	NoSuchRun           Code = "no_such_run"
 	WrongRunState       Code = "wrong_run_state"
 	NumberNotConfigured Code = "number_not_configured"
@@ -161,6 +163,11 @@ func running() []Entry {
 			Do:    "Look at the receiver's log for the answer that was named; 401 and 403 mostly mean another secret. Then `permesso notify test` again.",
 		},
 		{
+			Code: RetentionRuns, Title: "Another process deletes what is old",
+			Means: "`permesso serve` deletes every hour what is older than `retention` keeps, and one process at a time does it.",
+			Do:    "Wait until it is through, or leave it to that process.",
+		},
+		{
 			Code: AddressInUse, Title: "Another program listens on the address",
 			Means: "An address can have one listener. Often it is another `permesso serve`.",
 			Do:    "Stop the other program, or change the address under `listen` in config.yaml.",
@@ -174,6 +181,11 @@ func running() []Entry {
 			Code: StateDirUnusable, Title: "The state folder cannot be used",
 			Means: "`state_dir` holds what must survive outside the database, and cannot be read or written.",
 			Do:    "Check the owner and permissions of the folder, or correct `state_dir` in config.yaml.",
+		},
+		{
+			Code: LedgerBroken, Title: "The consent ledger is not as it was recorded",
+			Means: "Events of the ledger, or checkpoints of it in `state_dir`, were edited, moved or taken away since they were written; or a backup was put back, and lacks what came after it.",
+			Do:    "`permesso consent verify` says what, and where. docs/LEDGER.md says what each finding means, and how a ledger is accepted as it stands.",
 		},
 		{
 			Code: JournalDamaged, Title: "The suppression journal is damaged",

@@ -108,5 +108,10 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 	return event, nil
 }
 
+// NamesBusiness reports whether a wording says whose messages it is about.
+func NamesBusiness(wording, business string) bool {
+	return strings.Contains(foldWording(wording), foldWording(business))
+}
+
 // foldWording makes a name findable in a sentence that writes it in other case or breaks the line inside it.
 func foldWording(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }

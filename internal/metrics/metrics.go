@@ -26,8 +26,8 @@ type Metrics struct {
 	config   prometheus.Gauge
 	breakers *prometheus.GaugeVec
 
-	noticesPending prometheus.Gauge
-	noticesFailed  prometheus.Counter
+	noticesPending, repliesPending prometheus.Gauge
+	noticesFailed, repliesFailed   prometheus.Counter
 
 	quarantined, journal, orphans prometheus.Gauge
 }
@@ -54,11 +54,13 @@ func New() *Metrics {
 	m.Breakers(nil)
 	m.noticesPending = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_notices_pending", Help: "Notices that wait to be delivered to notify.url."})
 	m.noticesFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "permesso_notices_failed_total", Help: "Notices that this process gave up: nobody was told."})
+	m.repliesPending = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_replies_pending", Help: "People's messages that wait to be delivered to replies.url."})
+	m.repliesFailed = prometheus.NewCounter(prometheus.CounterOpts{Name: "permesso_replies_failed_total", Help: "People's messages that this process gave up: the business never read them."})
 	m.quarantined = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_quarantined", Help: "1 while nothing is sent because the database may be an older copy, or another; else 0."})
 	m.journal = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_journal_written", Help: "1 when the suppression journal has every stop that this process knows; 0 while it cannot be written."})
 	m.journal.Set(1)
 	m.orphans = prometheus.NewGauge(prometheus.GaugeOpts{Name: "permesso_orphan_messages", Help: "Messages of this installation that WhatsApp reported and that the database does not know."})
-	m.registry.MustRegister(m.breakers, m.noticesPending, m.noticesFailed, m.quarantined, m.journal, m.orphans, m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config,
+	m.registry.MustRegister(m.breakers, m.noticesPending, m.noticesFailed, m.repliesPending, m.repliesFailed, m.quarantined, m.journal, m.orphans, m.gated, m.gateTime, m.attempts, m.wireTime, m.webhooks, m.hookTime, m.config,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -132,3 +134,15 @@ func (m *Metrics) NoticesPending(n int) { m.noticesPending.Set(float64(n)) }
 
 // NoticeFailed counts a notice that is given up.
 func (m *Metrics) NoticeFailed() { m.noticesFailed.Inc() }
+
+// Replies counts what people wrote on its way to the business, as NoticesPending and NoticeFailed count notices.
+type Replies struct{ m *Metrics }
+
+// Replies returns the counts of people's messages.
+func (m *Metrics) Replies() Replies { return Replies{m} }
+
+// NoticesPending says how many messages wait.
+func (r Replies) NoticesPending(n int) { r.m.repliesPending.Set(float64(n)) }
+
+// NoticeFailed counts a message that is given up.
+func (r Replies) NoticeFailed() { r.m.repliesFailed.Inc() }

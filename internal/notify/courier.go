@@ -31,8 +31,9 @@ type Observer interface {
 	NoticeFailed()
 }
 
-// Courier delivers the outbox. Every field must be set.
+// Courier delivers an outbox. Every field must be set.
 type Courier struct {
+	Of       Goods // what it delivers
 	Outbox   Outbox
 	Leases   Leases
 	Holder   string // this process, in leases
@@ -43,7 +44,6 @@ type Courier struct {
 }
 
 const (
-	lease = "notify"
 	// leaseSpan is longer than an attempt may take.
 	leaseSpan = postWithin + 5*time.Second
 	// lookEvery is how soon a notice that another process wrote leaves.
@@ -58,7 +58,7 @@ func (c *Courier) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		wait, err := c.step(ctx)
 		if err != nil && ctx.Err() == nil {
-			c.Logger.Error("notices cannot be read or kept", "error", err)
+			c.Logger.Error(c.Of.things+" cannot be read or kept", "error", err)
 			wait = lookEvery
 		}
 		sender.Sleep(ctx, min(wait, lookEvery))
@@ -89,8 +89,8 @@ func (c *Courier) Flush(ctx context.Context) error {
 func (c *Courier) release(ctx context.Context) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), keepWithin)
 	defer done()
-	if err := c.Leases.Release(ctx, lease, c.Holder); err != nil {
-		c.Logger.Warn("the lease of notices ends by itself", "error", err)
+	if err := c.Leases.Release(ctx, c.Of.lease, c.Holder); err != nil {
+		c.Logger.Warn("the lease of "+c.Of.things+" ends by itself", "error", err)
 	}
 }
 
@@ -104,7 +104,7 @@ func (c *Courier) step(ctx context.Context) (time.Duration, error) {
 	if wait := due(box); wait > 0 {
 		return wait, nil
 	}
-	held, taken, err := c.Leases.Hold(ctx, lease, c.Holder, leaseSpan)
+	held, taken, err := c.Leases.Hold(ctx, c.Of.lease, c.Holder, leaseSpan)
 	if err != nil || !held {
 		return lookEvery, err
 	}
@@ -137,12 +137,12 @@ func (c *Courier) attempt(ctx context.Context, box report.Outbox) error {
 	if ctx.Err() != nil && answer.Err != nil {
 		return nil // cut off by our own end, which says nothing of the receiver
 	}
-	tried := judge(n, answer, box.Now)
+	tried := c.Of.judge(n, answer, box.Now)
 	keep, done := context.WithTimeout(context.WithoutCancel(ctx), keepWithin+leaseSpan-postWithin)
 	defer done()
 	kept, err := c.Outbox.NoticeTried(keep, n, tried)
 	if err != nil {
-		return fmt.Errorf("a notice may be told again: %w", err)
+		return fmt.Errorf("%s may be told again: %w", c.Of.one, err)
 	}
 	if !kept {
 		return nil
@@ -151,9 +151,9 @@ func (c *Courier) attempt(ctx context.Context, box report.Outbox) error {
 	switch tried.State {
 	case report.NoticeFailed:
 		c.Observer.NoticeFailed()
-		log.Error("a notice is given up: nobody was told", "says", n.Data.Sentence, "error", errors.New(tried.Error))
+		log.Error(c.Of.one+" is given up: nobody was told", "says", n.Data.Sentence, "error", errors.New(tried.Error))
 	case report.NoticePending:
-		log.Warn("a notice is not delivered and holds back those after it", "again_in", tried.Wait.Round(time.Second).String(), "error", errors.New(tried.Error))
+		log.Warn(c.Of.one+" is not delivered and holds back "+c.Of.behind, "again_in", tried.Wait.Round(time.Second).String(), "error", errors.New(tried.Error))
 	}
 	return nil
 }

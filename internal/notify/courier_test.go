@@ -144,6 +144,7 @@ func (c *counts) waiting() int { c.mu.Lock(); defer c.mu.Unlock(); return c.pend
 
 func courier(b *box, r *receiver, holder string, o *counts, log *bytes.Buffer) *notify.Courier {
 	return &notify.Courier{
+		Of:     notify.Notices(),
 		Outbox: b, Leases: b, Holder: holder, Endpoint: func() notify.Endpoint { return notify.Endpoint{URL: "http://127.0.0.1:1"} },
 		Post: r.post, Observer: o, Logger: slog.New(slog.NewTextHandler(log, nil)),
 	}

@@ -2,6 +2,7 @@ package notify
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,8 +16,9 @@ import (
 
 // Endpoint is where notices go, and the key that they are signed with.
 type Endpoint struct {
-	URL string
-	Key []byte
+	URL     string
+	Key     []byte
+	Setting string // where the configuration has the URL, for messages; "" is notify.url
 }
 
 const (
@@ -26,12 +28,15 @@ const (
 	answerAtMost = 64 << 10
 )
 
+const notifyURL = "notify.url"
+
 // Answer is what became of one post.
 type Answer struct {
 	Status     int           // 0 when none came
 	Took       time.Duration // from the first look-up to the end of the answer
 	RetryAfter time.Duration // how long the receiver asks to be left alone; 0 when it does not
 	Err        error         // why no answer came
+	setting    string
 }
 
 // Taken reports whether the receiver took the notice: any 2xx (Standard Webhooks 1.0.0, "Delivery success and failure").
@@ -43,7 +48,7 @@ func (a Answer) String() string {
 	case a.Err != nil:
 		return a.Err.Error()
 	case a.Status >= 300 && a.Status <= 399:
-		return fmt.Sprintf("answered %d: redirects are not followed, so `notify.url` must be the address that it points to", a.Status)
+		return fmt.Sprintf("answered %d: redirects are not followed, so `%s` must be the address that it points to", a.Status, cmp.Or(a.setting, notifyURL))
 	}
 	return strings.TrimSpace(fmt.Sprintf("answered %d %s", a.Status, http.StatusText(a.Status)))
 }
@@ -71,7 +76,7 @@ func (p *Poster) Post(ctx context.Context, e Endpoint, id string, body []byte, n
 	began := time.Now()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, e.URL, bytes.NewReader(body))
 	if err != nil {
-		return Answer{Err: errors.New("cannot be called: `notify.url` is no address")}
+		return Answer{Err: fmt.Errorf("cannot be called: `%s` is no address", cmp.Or(e.Setting, notifyURL))}
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("User-Agent", "permesso")
@@ -84,7 +89,7 @@ func (p *Poster) Post(ctx context.Context, e Endpoint, id string, body []byte, n
 	}
 	_, _ = io.CopyN(io.Discard, response.Body, answerAtMost) // the status has said it all
 	_ = response.Body.Close()
-	return Answer{Status: response.StatusCode, Took: time.Since(began), RetryAfter: retryAfter(response.Header.Get("Retry-After"), now)}
+	return Answer{setting: e.Setting, Status: response.StatusCode, Took: time.Since(began), RetryAfter: retryAfter(response.Header.Get("Retry-After"), now)}
 }
 
 // unanswered says why no answer came. The address is left out: its path may be the secret by which others know their callers.

@@ -11,7 +11,7 @@ import (
 	"github.com/permesso/permesso/sender"
 )
 
-// SummaryCSV writes summaries, a row for each run: a column for each state, then opt-outs, replies and rates, then a column
+// SummaryCSV writes summaries, a row for each run: a column for each state, then opt-outs, replies, rates and cost, then a column
 // for each reason. The columns are the same for every run.
 type SummaryCSV struct {
 	w      *csv.Writer
@@ -31,6 +31,11 @@ func (c *SummaryCSV) Write(s Summary) error {
 		row = append(row, strconv.Itoa(s.States[state]))
 	}
 	row = append(row, strconv.Itoa(s.OptedOut), strconv.Itoa(s.Replied), decimals(s.Rate.Mean), strconv.Itoa(s.Rate.Max))
+	cost, currency := "", ""
+	if s.Cost != nil {
+		cost, currency = s.Cost.Amount.String(), s.Cost.Currency
+	}
+	row = append(row, cost, currency)
 	for _, reason := range Reasons() {
 		row = append(row, strconv.Itoa(s.Reasons[reason]))
 	}
@@ -46,7 +51,7 @@ func (c *SummaryCSV) head() error {
 	for _, state := range sender.States() {
 		row = append(row, string(state))
 	}
-	row = append(row, "opted_out", "replied", "rate_mean", "rate_max")
+	row = append(row, "opted_out", "replied", "rate_mean", "rate_max", "cost", "currency")
 	for _, reason := range Reasons() {
 		row = append(row, "reason_"+string(reason))
 	}

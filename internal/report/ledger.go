@@ -47,14 +47,22 @@ type Suppression struct {
 
 // Consent is one event of a person's ledger, with all that proves it.
 type Consent struct {
-	Category   string        `json:"category"`
-	Action     policy.Action `json:"action"`
-	At         Time          `json:"at"` // when the person acted
-	Source     string        `json:"source"`
-	Wording    string        `json:"wording"`
-	Evidence   string        `json:"evidence"`
-	RecordedAt Time          `json:"recorded_at"`
-	Actor      string        `json:"actor"` // who recorded it
+	Event       policy.EventID `json:"event"` // its place in the ledger, "" before it has one
+	Category    string         `json:"category"`
+	Action      policy.Action  `json:"action"`
+	At          Time           `json:"at"` // when the person acted
+	Source      string         `json:"source"`
+	Wording     string         `json:"wording"`
+	WordingHash string         `json:"wording_sha256,omitempty"`
+	Business    string         `json:"business,omitempty"`
+	Language    string         `json:"language,omitempty"`
+	Evidence    string         `json:"evidence"`
+	IP          string         `json:"ip,omitempty"`
+	Agent       string         `json:"agent,omitempty"`
+	RecordedAt  Time           `json:"recorded_at"`
+	Actor       string         `json:"actor"`            // who recorded it
+	Erased      bool           `json:"erased,omitempty"` // evidence, ip and agent are gone
+	Link        string         `json:"link,omitempty"`   // which binds it to all before it in its chain
 }
 
 // Audit is one thing that an operator did. Subject is a person id, a run or a campaign, never a phone number.

@@ -95,17 +95,23 @@ type Notice struct {
 	DoneAt   Time        `json:"done_at,omitzero"`
 	Error    string      `json:"error,omitempty"` // how the last attempt ended
 	Data     NoticeData  `json:"data"`
+	// Payload is posted in Data's place when it is set.
+	Payload json.RawMessage `json:"-"`
 	// Position orders notices as their facts were committed.
 	Position int64 `json:"-"`
 }
 
 // Body is what is posted and signed: always the same bytes for one notice.
 func (n Notice) Body() ([]byte, error) {
+	var data any = n.Data
+	if n.Payload != nil {
+		data = n.Payload
+	}
 	body, err := json.Marshal(struct {
 		Type      NoticeType `json:"type"`
 		Timestamp Time       `json:"timestamp"`
-		Data      NoticeData `json:"data"`
-	}{n.Type, n.At, n.Data})
+		Data      any        `json:"data"`
+	}{n.Type, n.At, data})
 	if err != nil {
 		return nil, fmt.Errorf("writing notice %s: %w", n.ID, err)
 	}

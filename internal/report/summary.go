@@ -37,6 +37,11 @@ type Summary struct {
 	// Replied counts the people who answered this run's message.
 	Replied int  `json:"replied"`
 	Rate    Rate `json:"rate"`
+	// Cost is nil when the run began without a price list, and when Unpriced messages have no price in it.
+	Cost     *Cost `json:"cost,omitempty"`
+	Unpriced int   `json:"unpriced,omitempty"`
+	// DeletedAt is when the run's deliveries were deleted by their age; these numbers are of before. Zero while they are there.
+	DeletedAt Time `json:"deleted_at,omitzero"`
 }
 
 // Rate is how fast messages left, in messages per second.
@@ -95,6 +100,7 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	row("Due", clock(s.FireAt, zone))
 	row("Started", clock(s.StartedAt, zone))
 	row("Finished", clock(s.FinishedAt, zone))
+	row("Deleted", clock(s.DeletedAt, zone))
 	out.keep(head.Flush())
 
 	states := ordered(s.States, sender.States())
@@ -127,6 +133,9 @@ func (s Summary) WriteText(w io.Writer, zone *time.Location) error {
 	fmt.Fprintf(tail, "\nOpted out\t%d\nReplied\t%d\n", s.OptedOut, s.Replied)
 	if s.Rate.Max > 0 {
 		fmt.Fprintf(tail, "Rate\t%s per second, %d in the busiest second\n", decimals(s.Rate.Mean), s.Rate.Max)
+	}
+	if cost := s.costLine(); cost != "" {
+		fmt.Fprintf(tail, "Cost\t%s\n", cost)
 	}
 	out.keep(tail.Flush())
 	return out.err

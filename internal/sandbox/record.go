@@ -23,11 +23,15 @@ type Received struct {
 	Template   string // "" for a text
 	Language   string
 	Components json.RawMessage // nil when the send had none
-	Text       string          // of a message of type text
+	Text       string          // of a message of type text, or above the buttons of one of type interactive
+	Buttons    []Button        // of a message of type interactive
 	Callback   string
 	WAMID      string
 	Body       json.RawMessage
 }
+
+// Button is a reply button as it was sent.
+type Button struct{ ID, Title string }
 
 // records keeps accepted bodies one after the other in large blocks: a hundred
 // thousand of them are some seventy allocations, not three per message.
@@ -81,6 +85,9 @@ func (s *Server) Received() []Received {
 		}
 		if q.components != nil {
 			got.Components = json.RawMessage(q.components)
+		}
+		for _, b := range q.buttons {
+			got.Buttons = append(got.Buttons, Button{string(b.id), string(b.title)})
 		}
 		list = append(list, got)
 	}

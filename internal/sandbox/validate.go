@@ -17,6 +17,10 @@ type sendRequest struct {
 	name, language, policy []byte
 	components             value
 	textBody               []byte
+
+	interactive value
+	menu        []byte // the kind of interactive message
+	buttons     []replyButton
 }
 
 // topKeys are the parameters Meta documents for the two endpoints; any other
@@ -24,7 +28,7 @@ type sendRequest struct {
 // §1.2, §1.6, §1.7, §2.4). True marks those of marketing_messages alone.
 var topKeys = map[string]bool{
 	"messaging_product": false, "recipient_type": false, "to": false, "recipient": false, "type": false,
-	"template": false, "text": false, "biz_opaque_callback_data": false, "context": false, "messaging_account_id": false,
+	"template": false, "text": false, "interactive": false, "biz_opaque_callback_data": false, "context": false, "messaging_account_id": false,
 	"category": false, "direct_send_config": false,
 	"product_policy": true, "message_activity_sharing": true, "bid_spec": true,
 }
@@ -75,6 +79,9 @@ func parseSend(body []byte, marketing bool) (sendRequest, *fault) {
 		case "text":
 			q.text = m
 			return q.parseText()
+		case "interactive":
+			q.interactive = m
+			return q.parseInteractive()
 		}
 		if only, known := topKeys[string(key)]; !known || only && !marketing {
 			return refuse(100, "Unexpected key %q", key)
@@ -154,10 +161,12 @@ func (q *sendRequest) checkEnvelope(marketing bool) *fault {
 		return q.checkTemplateKeys()
 	case kind == "text" || kind == "" && q.text != nil:
 		return q.checkText()
+	case kind == "interactive":
+		return q.checkInteractive()
 	case kind == "":
 		return refuse(131008, "type is required")
 	default:
-		return refuse(131051, "The sandbox sends messages of type template and text only, not %q", kind)
+		return refuse(131051, "The sandbox sends messages of type template, text and interactive only, not %q", kind)
 	}
 }
 

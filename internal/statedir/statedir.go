@@ -118,26 +118,37 @@ func (d *Dir) Claim(ctx context.Context, instance string) (i Instance, err error
 // SetAside renames the files, which are of another installation, and returns their new names; the folder is as new then.
 func (d *Dir) SetAside(ctx context.Context, instance string) (names []string, err error) {
 	err = d.locked(ctx, func() error {
-		for _, name := range []string{instanceName, journalName} {
-			aside := fmt.Sprintf("%s.of-%s", name, instance)
-			for n := 2; ; n++ {
-				if _, err := os.Lstat(filepath.Join(d.path, aside)); errors.Is(err, fs.ErrNotExist) {
-					break
-				}
-				aside = fmt.Sprintf("%s.of-%s.%d", name, instance, n)
-			}
-			err := os.Rename(filepath.Join(d.path, name), filepath.Join(d.path, aside))
-			if errors.Is(err, fs.ErrNotExist) {
-				continue
-			}
+		for _, name := range []string{instanceName, journalName, checkpointsName} {
+			aside, err := d.aside(name, "of-"+instance)
 			if err != nil {
-				return unusable("setting files of another installation aside", err)
+				return err
 			}
-			names = append(names, aside)
+			if aside != "" {
+				names = append(names, aside)
+			}
 		}
 		return d.syncFolder()
 	})
 	return names, err
+}
+
+// aside renames a file and returns its new name, "" when there is none.
+func (d *Dir) aside(name, why string) (string, error) {
+	aside := fmt.Sprintf("%s.%s", name, why)
+	for n := 2; ; n++ {
+		if _, err := os.Lstat(filepath.Join(d.path, aside)); errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		aside = fmt.Sprintf("%s.%s.%d", name, why, n)
+	}
+	err := os.Rename(filepath.Join(d.path, name), filepath.Join(d.path, aside))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", unusable("setting "+name+" aside", err)
+	}
+	return aside, nil
 }
 
 // replace writes a file beside and renames it over, so that a reader sees the old or the new one, also after a power cut.

@@ -94,9 +94,9 @@ func (c *sieveCompiler) test(t *scheduler.Test) string {
 	case scheduler.FieldConsentDays:
 		return c.days(t, consentAt(c.bind(c.category)))
 	case scheduler.FieldSentDays:
-		return c.days(t, lastOf("d.sending_at"))
+		return c.days(t, lastOf("d.sending_at", "p.sent_at"))
 	case scheduler.FieldDeliveredDays:
-		return c.days(t, lastOf(deliveredAt))
+		return c.days(t, lastOf(deliveredAt, "p.delivered_at"))
 	case scheduler.FieldRepliedDays:
 		return c.days(t, "SELECT p.replied_at FROM persons p WHERE p.person_id = c.person_id")
 	}
@@ -268,9 +268,10 @@ func sqlOperator(op scheduler.Operator) string {
 // deliveredAt is when a delivery d reached its person; what was read had reached them.
 const deliveredAt = "COALESCE(d.delivered_at, d.read_at)"
 
-// lastOf is a person's latest such time over the messages that count.
-func lastOf(column string) string {
-	return "SELECT MAX(" + column + ") FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id = c.person_id " + countingSends
+// lastOf is a person's latest such time over the messages that count, and over those of before that were deleted by their age.
+func lastOf(column, forgotten string) string {
+	return "SELECT MAX(l.at) FROM (SELECT " + column + " AS at FROM deliveries d JOIN runs r ON r.run_id = d.run_id WHERE d.person_id = c.person_id " + countingSends +
+		" UNION ALL SELECT " + forgotten + " FROM persons p WHERE p.person_id = c.person_id) AS l"
 }
 
 // countingSends are the deliveries d of runs r that sent_days and delivered_days are about.
@@ -278,7 +279,8 @@ const countingSends = "AND d.sending_at IS NOT NULL AND r.test = 0 AND d.state I
 
 // consentAt is when the consent that stands was given: of two acts at one time the refusal wins (policy.Consent.After).
 func consentAt(category string) string {
-	return `SELECT CASE WHEN MAX(CASE WHEN k.action = 'granted' THEN k.at END) > COALESCE(MAX(CASE WHEN k.action = 'granted' THEN NULL ELSE k.at END),
+	const given = "k.action IN ('granted', 'confirmed')"
+	return `SELECT CASE WHEN MAX(CASE WHEN ` + given + ` THEN k.at END) > COALESCE(MAX(CASE WHEN ` + given + ` THEN NULL ELSE k.at END),
 			MAX(k.at) - 1) THEN MAX(k.at) END
-		FROM consents k WHERE k.person_id = c.person_id AND k.category = ` + category
+		FROM consents k WHERE k.person_id = c.person_id AND k.action <> 'pending' AND k.category = ` + category
 }

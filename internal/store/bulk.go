@@ -27,9 +27,12 @@ var (
 		"tags", "attributes", "country", "zones", "main_zone"}}
 	bulkAdded       = bulk{"import_changes", []string{"import_id"}, []string{"person_id"}}
 	bulkIdentifiers = bulk{"identifiers", []string{"kind", "created_at"}, []string{"hash", "person_id", "value"}}
-	bulkConsents    = bulk{"consents", []string{"actor", "recorded_at"}, []string{"person_id", "category", "at", "event_id", "action", "source",
-		"wording_hash", "evidence"}}
-	bulkDeliveries = bulk{"deliveries", []string{"run_id", "queued_at"}, []string{"person_id", "state", "reason", "due_at"}}
+	consentColumns  = []string{"person_id", "category", "at", "event_id", "action", "source", "wording_hash", "evidence", "event", "link", "salt"}
+	bulkConsents    = bulk{"consents", []string{"recorded_at"}, slices.Concat(consentColumns, consentCircumstances)}
+	// Of a file's rows all were recorded alike.
+	bulkConsentsAlike    = bulk{"consents", slices.Concat([]string{"recorded_at"}, consentCircumstances), consentColumns}
+	consentCircumstances = []string{"actor", "business", "language", "ip", "agent"}
+	bulkDeliveries       = bulk{"deliveries", []string{"run_id", "queued_at"}, []string{"person_id", "state", "reason", "due_at"}}
 )
 
 // rowsOf are rows for a bulk. A value is []byte, string, int64 or nil.

@@ -3,12 +3,9 @@ package store
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"github.com/jmoiron/sqlx"
 
@@ -45,11 +42,11 @@ func (s *Store) importConsents(ctx context.Context, file *Import, records []sche
 		if err := s.claimNumbers(ctx, tx, now, names, file.expectsNew()); err != nil {
 			return err
 		}
-		events := make([]personConsent, len(records))
+		events := make([]policy.PersonConsent, len(records))
 		for i, r := range records {
-			events[i] = personConsent{names[rows[i]].person, storableConsent(r.Event)}
+			events[i] = policy.PersonConsent{Person: names[rows[i]].person, Event: s.storableConsent(r.Event, actorImport)}
 		}
-		if counts.Added, err = s.addConsents(ctx, tx, now, events, actorImport, file.expectsNewRows()); err != nil {
+		if counts.Added, err = s.appendConsents(ctx, tx, now, events, file.expectsNewRows()); err != nil {
 			return err
 		}
 		counts.Unchanged = len(records) - counts.Added
@@ -69,10 +66,38 @@ func (s *Store) importConsents(ctx context.Context, file *Import, records []sche
 	return counts, nil
 }
 
+// RecordConsents appends events of persons who are on record: what they did on their own page, in a form or in the chat. Their locks
+// are taken, so that no gate that begins after it returns passes by what they refused. Events that are there already count as none.
+func (s *Store) RecordConsents(ctx context.Context, events []policy.PersonConsent) (added int, err error) {
+	clean := make([]policy.PersonConsent, len(events))
+	people := make([]policy.PersonID, len(events))
+	for i, e := range events {
+		clean[i], people[i] = policy.PersonConsent{Person: e.Person, Event: s.storableConsent(e.Event, "")}, e.Person
+	}
+	err = s.inTx(ctx, func(tx *sqlx.Tx) error {
+		now, err := s.dialect.now(ctx, tx)
+		if err != nil {
+			return err
+		}
+		if err := s.sharePeople(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.lockPersons(ctx, tx, now, distinct(people)); err != nil {
+			return err
+		}
+		added, err = s.appendConsents(ctx, tx, now, clean, false)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("recording %d consents: %w", len(events), err)
+	}
+	return added, nil
+}
+
 // AddConsent adds one event to the ledger of a person, who is made when the number was never met, and notes in the audit
 // log that actor did so.
 func (s *Store) AddConsent(ctx context.Context, number phone.Number, event policy.ConsentEvent, actor string) error {
-	event = storableConsent(event)
+	event = s.storableConsent(event, actor)
 	err := s.inTx(ctx, func(tx *sqlx.Tx) error {
 		now, err := s.dialect.now(ctx, tx)
 		if err != nil {
@@ -82,7 +107,7 @@ func (s *Store) AddConsent(ctx context.Context, number phone.Number, event polic
 		if err != nil {
 			return err
 		}
-		if _, err := s.addConsents(ctx, tx, now, []personConsent{{person, event}}, storable(actor), false); err != nil {
+		if _, err := s.appendConsents(ctx, tx, now, []policy.PersonConsent{{Person: person, Event: event}}, false); err != nil {
 			return err
 		}
 		return audit(ctx, tx, now, report.Audit{
@@ -96,87 +121,18 @@ func (s *Store) AddConsent(ctx context.Context, number phone.Number, event polic
 	return nil
 }
 
-type personConsent struct {
-	person policy.PersonID
-	event  policy.ConsentEvent
-}
+// ActFor names the business whose consents these are, for events that name none.
+func (s *Store) ActFor(business string) { s.business.Store(&business) }
 
-func storableConsent(e policy.ConsentEvent) policy.ConsentEvent {
+// storableConsent is the event as both databases can store it, under the actor and the business unless it names its own.
+func (s *Store) storableConsent(e policy.ConsentEvent, actor string) policy.ConsentEvent {
+	if business := s.business.Load(); business != nil && e.Category != "" {
+		e.Business = cmp.Or(e.Business, *business)
+	}
 	e.Category, e.Source, e.Wording, e.Evidence = storable(e.Category), storable(e.Source), storable(e.Wording), storable(e.Evidence)
+	e.Business, e.Language, e.IP, e.Agent = storable(e.Business), storable(e.Language), storable(e.IP), storable(e.Agent)
+	e.Actor = storable(cmp.Or(e.Actor, actor))
 	return e
-}
-
-// addConsents writes the events that are not there yet and returns how many those are. With allNew it takes that for granted;
-// errNotNew when one was there, and then the transaction is over.
-func (s *Store) addConsents(ctx context.Context, tx *sqlx.Tx, now instant, events []personConsent, actor string, allNew bool) (added int, err error) {
-	slices.SortStableFunc(events, func(a, b personConsent) int {
-		return cmp.Or(comparePersons(a.person, b.person), a.event.At.Compare(b.event.At))
-	})
-	wordings := map[string][]byte{} // by text
-	for i := range events {
-		e := &events[i].event
-		if e.At.IsZero() {
-			return 0, ErrUndated
-		}
-		if e.Wording != "" && wordings[e.Wording] == nil {
-			hash := sha256.Sum256([]byte(e.Wording))
-			wordings[e.Wording] = hash[:]
-		}
-	}
-	if err := s.addWordings(ctx, tx, wordings); err != nil {
-		return 0, err
-	}
-	var id consentEventID
-	rows := rowsOf{
-		shared: []any{actor, int64(now)}, n: len(events),
-		row: func(i int, row []any) []any {
-			e := &events[i].event
-			var wording any
-			if e.Wording != "" {
-				wording = wordings[e.Wording]
-			}
-			return append(row, events[i].person[:], e.Category, int64(at(e.At)), id.of(e), string(e.Action), e.Source, wording, e.Evidence)
-		},
-	}
-	if allNew {
-		return len(events), s.load(ctx, tx, bulkConsents, rows)
-	}
-	return s.add(ctx, tx, bulkConsents, s.queries.addConsents, rows)
-}
-
-func (s *Store) addWordings(ctx context.Context, tx *sqlx.Tx, wordings map[string][]byte) error {
-	for chunk := range slices.Chunk(slices.Sorted(maps.Keys(wordings)), recordsPerStatement) {
-		b := s.dialect.newBatch()
-		for _, text := range chunk {
-			b.row().bytes(wordings[text]).str(text)
-		}
-		if _, err := s.queries.addWordings.exec(ctx, tx, &b); err != nil {
-			return fmt.Errorf("writing wordings: %w", err)
-		}
-	}
-	return nil
-}
-
-// consentEventID names an event by all that it says, so that the same row of a file twice is one event:
-// the first 16 bytes of a SHA-256 over each part with its length before it.
-type consentEventID struct{ text []byte }
-
-func (id *consentEventID) of(e *policy.ConsentEvent) []byte {
-	id.text = id.text[:0]
-	id.part(e.Category)
-	id.part(string(e.Action))
-	id.text = binary.BigEndian.AppendUint64(id.text, 8)
-	id.text = binary.BigEndian.AppendUint64(id.text, uint64(at(e.At)))
-	id.part(e.Source)
-	id.part(e.Wording)
-	id.part(e.Evidence)
-	sum := sha256.Sum256(id.text)
-	return sum[:16]
-}
-
-func (id *consentEventID) part(text string) {
-	id.text = binary.BigEndian.AppendUint64(id.text, uint64(len(text)))
-	id.text = append(id.text, text...)
 }
 
 // Consents returns the whole ledger of a number's person, every category, in the order in which the person acted.
@@ -186,30 +142,46 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 	if err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
-	var rows []struct {
-		Category   string        `db:"category"`
-		Action     policy.Action `db:"action"`
-		At         instant       `db:"at"`
-		Source     string        `db:"source"`
-		Wording    string        `db:"wording"`
-		Evidence   string        `db:"evidence"`
-		Actor      string        `db:"actor"`
-		RecordedAt instant       `db:"recorded_at"`
-	}
-	if err := s.read.SelectContext(ctx, &rows, `SELECT c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.evidence, c.actor, c.recorded_at
+	var rows []consentRow
+	if err := s.read.SelectContext(ctx, &rows, `SELECT COALESCE(c.event, 0) AS event, c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.wording_hash,
+		c.business, c.language, c.evidence, c.ip, c.agent, c.actor, c.recorded_at, c.personal, c.link
 		FROM consents c LEFT JOIN wordings w ON w.hash = c.wording_hash
 		WHERE c.person_id IN (SELECT x.person_id FROM `+s.dialect.batch(1, bytesOf("person_id"))+`)
 		ORDER BY c.at, c.category, c.event_id`, s.batchOf(people).only(isBytes)); err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
-	ledger := make([]report.Consent, len(rows))
+	events := make([]report.Consent, len(rows))
 	for i, r := range rows {
-		ledger[i] = report.Consent{
-			Category: r.Category, Action: r.Action, At: reached(r.At), Source: r.Source, Wording: r.Wording, Evidence: r.Evidence,
-			RecordedAt: reached(r.RecordedAt), Actor: r.Actor,
-		}
+		events[i] = r.report()
 	}
-	return ledger, nil
+	return events, nil
+}
+
+type consentRow struct {
+	Event       policy.EventID `db:"event"`
+	Category    string         `db:"category"`
+	Action      policy.Action  `db:"action"`
+	At          instant        `db:"at"`
+	Source      string         `db:"source"`
+	Wording     string         `db:"wording"`
+	WordingHash []byte         `db:"wording_hash"`
+	Business    string         `db:"business"`
+	Language    string         `db:"language"`
+	Evidence    string         `db:"evidence"`
+	IP          string         `db:"ip"`
+	Agent       string         `db:"agent"`
+	Actor       string         `db:"actor"`
+	RecordedAt  instant        `db:"recorded_at"`
+	Personal    []byte         `db:"personal"`
+	Link        []byte         `db:"link"`
+}
+
+func (r consentRow) report() report.Consent {
+	return report.Consent{
+		Event: r.Event, Category: r.Category, Action: r.Action, At: reached(r.At), Source: r.Source, Wording: r.Wording, WordingHash: hex.EncodeToString(r.WordingHash),
+		Business: r.Business, Language: r.Language, Evidence: r.Evidence, IP: r.IP, Agent: r.Agent, RecordedAt: reached(r.RecordedAt), Actor: r.Actor,
+		Erased: r.Personal != nil, Link: hex.EncodeToString(r.Link),
+	}
 }
 
 // reached is an instant as reports print it.

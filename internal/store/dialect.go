@@ -39,6 +39,8 @@ type dialect struct {
 	load loader
 	// share ends a query that keeps the rows it reads from being changed until its transaction ends; "" where there is one writer.
 	share string
+	// skip ends a query for one row that is then held to the transaction's end: those that others hold are passed over. "" where there is one writer.
+	skip string
 	// retryable reports an error after which the whole transaction may be tried again.
 	retryable func(error) bool
 }
@@ -75,6 +77,7 @@ var postgresDialect = dialect{
 	audience:  postgresAudience,
 	load:      loader{fresh: copyNew, absent: insertBatches},
 	share:     " FOR SHARE",
+	skip:      " FOR UPDATE SKIP LOCKED",
 	retryable: postgresRetryable,
 }
 

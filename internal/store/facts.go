@@ -59,9 +59,10 @@ func tellConsents(ctx context.Context, q sqlx.QueryerContext, people map[policy.
 		category, source string
 		action           policy.Action
 		when             instant
+		event            policy.EventID
 	)
 	for rows.Next() {
-		if err := rows.Scan(&id, &category, &action, &when, &source); err != nil {
+		if err := rows.Scan(&id, &category, &action, &when, &source, &event); err != nil {
 			return fmt.Errorf("reading consents: %w", err)
 		}
 		person := people[policy.PersonID(id)]
@@ -71,7 +72,7 @@ func tellConsents(ctx context.Context, q sqlx.QueryerContext, people map[policy.
 		if person.Consents == nil {
 			person.Consents = make(map[string]policy.Consent, 1)
 		}
-		person.Consents[category] = person.Consents[category].After(policy.ConsentEvent{Action: action, At: when.time(), Source: source})
+		person.Consents[category] = person.Consents[category].After(policy.Consent{Action: action, At: when.time(), Source: source, Event: event})
 	}
 	if err := rows.Err(); err != nil {
 		return fmt.Errorf("reading consents: %w", err)

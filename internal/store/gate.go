@@ -66,8 +66,9 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 		if err != nil {
 			return err
 		}
-		answers = judge(run, rows, facts)
-		return s.moveGated(ctx, tx, run, rows, answers, facts)
+		var prices []listed
+		answers, prices = judge(run, rows, facts)
+		return s.moveGated(ctx, tx, run, rows, answers, prices, facts)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("gate of run %s: %w", run.ID, err)
@@ -83,6 +84,9 @@ type gateFacts struct {
 	status   map[string]templateFact
 	people   map[policy.PersonID]*policy.Person
 	standing map[policy.PersonID]standing
+	// spent is what a run with a budget has spent, when it was read.
+	spent     policy.Micros
+	spentRead bool
 }
 
 type templateFact struct {
@@ -116,6 +120,7 @@ func (s *Store) gateFacts(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		func() error { return s.lockPeople(ctx, tx, &b, &f) },
 		func() error { return s.readRun(ctx, tx, run, &f) },
 		func() error { return s.readStanding(ctx, tx, run, rows, t, &f) },
+		func() error { return s.readSpent(ctx, tx, run, t, &f) },
 		func() error { return s.readSuppressions(ctx, tx, &b, f.people) },
 		func() error { return s.readConsents(ctx, tx, &b, run.Ask.Category, f.people) },
 		func() error { return s.readSends(ctx, tx, &b, f.now.time().Add(-longestCap(run.Rules)), f.people) },
@@ -223,8 +228,12 @@ func longestCap(rules policy.Rules) time.Duration {
 	return longest
 }
 
-func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnswer {
-	answers := make([]sender.GateAnswer, len(rows))
+// judge answers for each row; prices are those of the rows that it lets through, nil when the run has no price list.
+func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender.GateAnswer, prices []listed) {
+	answers = make([]sender.GateAnswer, len(rows))
+	if run.Rules.Rates != nil {
+		prices = make([]listed, len(rows))
+	}
 	for i, row := range rows {
 		at := f.standing[row.PersonID]
 		switch {
@@ -241,13 +250,20 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) []sender.GateAnsw
 			continue
 		}
 		template, found := f.status[languageKey(row.Language)]
-		decision := policy.DecideWithin(run.Rules, policy.Facts{
+		facts := policy.Facts{
 			Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID],
-			Message: policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.status, TemplateKind: template.kind, MissingParameter: row.Missing},
-		}, sender.BeginWithin)
+			Message: policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.status, TemplateKind: template.kind, MissingParameter: row.Missing,
+				Spent: f.spent, SpentRead: f.spentRead},
+		}
+		decision := policy.DecideWithin(run.Rules, facts, sender.BeginWithin)
 		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
+		if prices != nil && decision.Verdict == policy.Allow {
+			price, known := policy.PriceOf(&run.Rules, &facts, facts.Now)
+			prices[i] = listed{price, known, template.kind}
+			f.spent += price
+		}
 	}
-	return answers
+	return answers, prices
 }
 
 // landing is the state that a decision leads a queued row to.
@@ -263,7 +279,11 @@ func landing(d policy.Decision) sender.State {
 	return sender.Skipped
 }
 
-func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, f gateFacts) error {
+func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows []sender.GateRow, answers []sender.GateAnswer, prices []listed, f gateFacts) error {
+	letThrough, leaving := s.queries.gateAllow, policy.Micros(0)
+	if prices != nil {
+		letThrough = s.queries.gateAllowPriced
+	}
 	allow, refuse, wait := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for i, row := range rows {
 		at, answer := f.standing[row.PersonID], answers[i]
@@ -272,7 +292,12 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		}
 		switch {
 		case answer.State == sender.Sending:
-			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language)
+			allow.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).bytes(row.AttemptID[:]).str(row.Language).
+				when(instant(f.people[row.PersonID].Consents[run.Ask.Category].Event))
+			if prices != nil {
+				prices[i].add(&allow, run.Ask.Budget != nil && !run.Ask.Test)
+				leaving += prices[i].price
+			}
 		case answer.State == sender.Queued:
 			wait.row().str(run.ID).bytes(row.PersonID[:]).str(string(sender.Queued)).str(string(answer.Decision.Reason)).num(int64(soonest(answer.Decision.Until, f.now)))
 		default:
@@ -282,7 +307,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	for _, move := range []struct {
 		query statement
 		rows  *batch
-	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {
+	}{{s.queries.gateRefuse, &refuse}, {s.queries.gateDefer, &wait}, {letThrough, &allow}} {
 		if err := moveAll(ctx, tx, move.query, move.rows, f.now); err != nil {
 			return err
 		}
@@ -294,7 +319,7 @@ func (s *Store) moveGated(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 	if err != nil {
 		return fmt.Errorf("noting the start: %w", err)
 	}
-	return nil
+	return spend(ctx, tx, run, leaving)
 }
 
 // moveAll moves every row of the batch, or none of the transaction.

@@ -72,6 +72,9 @@ func (s *Store) applyHeard(ctx context.Context, tx *sqlx.Tx, now instant, report
 	if !complete {
 		return nil, nil, fmt.Errorf("applying %d reports: %w", len(reports), errOvertaken)
 	}
+	if err := s.respend(ctx, tx, changes); err != nil {
+		return nil, nil, err
+	}
 	if stopped, err = s.consequences(ctx, tx, now, changes); err != nil {
 		return nil, nil, err
 	}

@@ -30,8 +30,11 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 		}
 		var statuses []sender.Status
 		var replies []sender.Reply
+		var wishes []sender.Wish
+		var nods []sender.Nod
 		for _, body := range bodies {
 			statuses, replies = append(statuses, body.Statuses...), append(replies, body.Replies...)
+			wishes, nods = append(wishes, body.Wishes...), append(nods, body.Nods...)
 			if err := s.updateTemplates(ctx, tx, now, body.Templates); err != nil {
 				return err
 			}
@@ -43,6 +46,12 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			}
 		}
 		if err := s.applyReplies(ctx, tx, now, replies); err != nil {
+			return err
+		}
+		if err := s.applyNods(ctx, tx, now, nods); err != nil {
+			return err
+		}
+		if err := s.applyWishes(ctx, tx, now, wishes); err != nil {
 			return err
 		}
 		people, err := s.applyStatuses(ctx, tx, now, statuses)
@@ -71,8 +80,8 @@ func (s *Store) keepBody(ctx context.Context, tx *sqlx.Tx, now instant, body sen
 }
 
 func (s *Store) applyStatuses(ctx context.Context, tx *sqlx.Tx, now instant, statuses []sender.Status) (stopped []policy.PersonID, err error) {
-	if len(statuses) == 0 {
-		return nil, nil
+	if statuses, err = s.answerStatuses(ctx, tx, statuses); err != nil || len(statuses) == 0 {
+		return nil, err
 	}
 	reports := make([]heard, len(statuses))
 	for i, status := range statuses {
@@ -248,16 +257,23 @@ func (s *Store) identifiersOf(ctx context.Context, tx *sqlx.Tx, people []policy.
 	return names, nil
 }
 
-// applyReplies notes who wrote, and marks the delivery that they answered.
+// applyReplies notes who wrote and until when they may be answered, marks the delivery that they answered, and keeps what the business
+// is to read.
 func (s *Store) applyReplies(ctx context.Context, tx *sqlx.Tx, now instant, replies []sender.Reply) error {
-	latest := map[policy.PersonID]instant{}
-	for _, r := range replies {
+	latest, open := map[policy.PersonID]instant{}, map[windowKey]instant{}
+	everybody := make([][]policy.PersonID, len(replies))
+	for i, r := range replies {
 		from, err := s.peopleOf(ctx, tx, now, r.Identity, r.ContextWAMID)
 		if err != nil {
 			return err
 		}
+		everybody[i] = from
 		for _, person := range from {
 			latest[person] = max(latest[person], at(r.At))
+			if r.Opens && r.NumberID != "" {
+				key := windowKey{person, r.NumberID}
+				open[key] = max(open[key], min(at(r.At), now)+instant(sender.Window.Microseconds()))
+			}
 		}
 		if err := markAnswered(ctx, tx, now, r, from); err != nil {
 			return err
@@ -266,7 +282,10 @@ func (s *Store) applyReplies(ctx context.Context, tx *sqlx.Tx, now instant, repl
 	if err := writePersons(ctx, tx, s.queries.markReplied, s.dialect.newBatch(), latest); err != nil {
 		return fmt.Errorf("noting replies: %w", err)
 	}
-	return nil
+	if err := s.openWindows(ctx, tx, open); err != nil {
+		return err
+	}
+	return s.keepReplies(ctx, tx, now, replies, everybody)
 }
 
 // answersWithin is how long after a message an inbound one that quotes nothing still counts as its answer.

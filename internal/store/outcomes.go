@@ -48,11 +48,13 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 		return err
 	}
 	var taken, refused []heard
+	unsent := s.dialect.newBatch()
 	back, past, unknown, wamids, messages, answers := s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch(), s.dialect.newBatch()
 	for _, o := range outcomes {
 		if returned, ok := sender.After(o.Result, counts[o.AttemptID]); ok && !returned.Ends {
 			addBack(&back, o, returned)
 			past.row().bytes(o.AttemptID[:])
+			unsent.row().str(o.RunID).bytes(o.PersonID[:]).bytes(o.AttemptID[:])
 			continue
 		}
 		switch o.Result.Fate {
@@ -103,7 +105,13 @@ func (s *Store) record(ctx context.Context, tx *sqlx.Tx, outcomes []sender.Outco
 			return fmt.Errorf("noting unknown messages: %w", err)
 		}
 	}
-	return s.applyEarly(ctx, tx, now, &wamids)
+	if err := s.applyEarly(ctx, tx, now, &wamids); err != nil {
+		return err
+	}
+	if unsent.rows == 0 {
+		return nil
+	}
+	return s.unspend(ctx, tx, &unsent)
 }
 
 // recordAnswers writes Meta's yes to messages whose rows stand where the gate left them, nearly always all of them.

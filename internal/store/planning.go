@@ -155,7 +155,7 @@ func (s *Store) rangeFacts(ctx context.Context, keys keyRange, want scheduler.Wa
 		return err
 	}
 	among, args = s.among("c.person_id", keys)
-	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source FROM consents c
+	if err := tellConsents(ctx, s.read, people, `SELECT c.person_id, c.category, c.action, c.at, c.source, COALESCE(c.event, 0) FROM consents c
 		WHERE `+among+` AND c.category IN (SELECT x.category FROM `+s.dialect.batch(len(args)+1, textOf("category"))+`)`,
 		append(args, s.texts(want.Categories))...); err != nil {
 		return err
@@ -203,16 +203,28 @@ func (s *Store) rangeActivity(ctx context.Context, after, last policy.PersonID, 
 			subject.Contact.DeliveredAt = whenever(r.Delivered)
 		}
 	}
-	var replies []struct {
-		PersonID []byte  `db:"person_id"`
-		At       instant `db:"replied_at"`
+	var persons []struct {
+		PersonID  []byte        `db:"person_id"`
+		Replied   sql.NullInt64 `db:"replied_at"`
+		Sent      sql.NullInt64 `db:"sent_at"`
+		Delivered sql.NullInt64 `db:"delivered_at"`
 	}
-	if err := s.read.SelectContext(ctx, &replies, "SELECT person_id, replied_at FROM persons WHERE person_id > $1 AND person_id <= $2 AND replied_at IS NOT NULL", after[:], last[:]); err != nil {
+	if err := s.read.SelectContext(ctx, &persons, `SELECT person_id, replied_at, sent_at, delivered_at FROM persons
+		WHERE person_id > $1 AND person_id <= $2 AND (replied_at IS NOT NULL OR sent_at IS NOT NULL OR delivered_at IS NOT NULL)`, after[:], last[:]); err != nil {
 		return fmt.Errorf("reading replies: %w", err)
 	}
-	for _, r := range replies {
-		if subject := byID[policy.PersonID(r.PersonID)]; subject != nil {
-			subject.Contact.RepliedAt = r.At.time()
+	for _, r := range persons {
+		subject := byID[policy.PersonID(r.PersonID)]
+		if subject == nil {
+			continue
+		}
+		subject.Contact.RepliedAt = whenever(r.Replied)
+		// What was deleted by its age may be later than what is left of a run that took long.
+		if sent := whenever(r.Sent); sent.After(subject.Contact.SentAt) {
+			subject.Contact.SentAt = sent
+		}
+		if delivered := whenever(r.Delivered); delivered.After(subject.Contact.DeliveredAt) {
+			subject.Contact.DeliveredAt = delivered
 		}
 	}
 	return nil

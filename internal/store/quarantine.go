@@ -104,6 +104,10 @@ func (s *Store) Accept(ctx context.Context, homeID string, above int64, place, a
 				if _, err := tx.ExecContext(ctx, "UPDATE instance SET attempts_since = $1", at(now.time().Add(time.Minute))); err != nil {
 					return err
 				}
+				// What the copy has as waiting may have been answered since.
+				if _, err := tx.ExecContext(ctx, "UPDATE answers SET state = 'dropped', reason = $1 WHERE state = 'queued'", sender.DropRestored); err != nil {
+					return err
+				}
 				details = "after a restore"
 			}
 			was, err := changed(tx.ExecContext(ctx, "UPDATE instance SET quarantined_at = NULL, quarantined_kind = NULL, quarantined_why = NULL WHERE quarantined_kind = $1", string(kind)))

@@ -13,19 +13,22 @@ type queries struct {
 	owners, addIdentifiers, loadIdentifiers, addPersons                               statement
 	lock                                                                              statement
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
-	gateAllow, gateRefuse, gateDefer                                                  statement
+	gateAllow, gateAllowPriced, gateRefuse, gateDefer                                 statement
+	backUnspent, unbook, unbooked, book                                               statement
 	enqueue                                                                           statement
 	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
-	suppress, addConsents, addWordings                                                statement
+	suppress, consentsThere, addWordings                                              statement
+	consentsToErase, eraseConsents, chainOld                                          statement
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
-	contactsOf                                                                        statement
+	contactsOf, rememberSends, dropMessages                                           statement
 	importChanges, saveImportChanges, dropImportChanges                               statement
 	dropContacts, dropIdentifiers, dropPersons, holds, inRun                          statement
 	markReplied, cooldown, strike, inFlight, suppressionsOf, identifiersOf            statement
+	openWindows, addAnswers, answersPast, answerStatuses, addReplies                  statement
 }
 
 // counting are the states that count in the caps: all from accepted on, what is in flight, and what is unknown.
@@ -50,15 +53,29 @@ func buildQueries(d dialect) queries {
 			{each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}`, textOf("run_id"), person),
 		gateSuppressions: with(`SELECT i.person_id, s.scope, s.origin, s.at, s.lifted_at FROM {batch}
 			{each identifiers i: i.person_id = x.person_id} {each suppressions s: s.hash = i.hash}`, person),
-		gateConsents: with(`SELECT c.person_id, c.category, c.action, c.at, c.source FROM {batch}
+		gateConsents: with(`SELECT c.person_id, c.category, c.action, c.at, c.source, COALESCE(c.event, 0) FROM {batch}
 			{each consents c: c.person_id = x.person_id AND c.category = $2}`, person),
 		gateSends: with(`SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM {batch}
 			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2}
 			{each runs r: r.run_id = d.run_id} WHERE r.test = 0 AND d.state IN `+counting, person),
 		gateAllow: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
-			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
+			consent_event = x.consent, sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
-			textOf("run_id"), person, textOf("was"), attempt, textOf("language")),
+			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent")),
+		gateAllowPriced: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
+			sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1, consent_event = x.consent, list_price = x.list_price, list_category = x.list_category, booked = x.booked
+			FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
+			textOf("run_id"), person, textOf("was"), attempt, textOf("language"), integerOf("consent"), integerOf("list_price"), textOf("list_category"), integerOf("booked")),
+		// What went back unsent has no sending_at; it is told by its attempt, and only once.
+		backUnspent: with(`SELECT d.run_id, CAST(SUM(d.booked) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			WHERE d.attempt_id = x.attempt_id AND d.sending_at IS NULL AND d.booked IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`,
+			textOf("run_id"), person, attempt),
+		unbook: with(`UPDATE deliveries SET booked = NULL FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.attempt_id = x.attempt_id AND deliveries.sending_at IS NULL`, textOf("run_id"), person, attempt),
+		unbooked: with(`SELECT d.run_id, CAST(SUM(d.list_price) AS BIGINT) AS paid FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
+			JOIN budgets b ON b.run_id = d.run_id WHERE d.booked IS NULL AND d.list_price IS NOT NULL GROUP BY d.run_id ORDER BY d.run_id`, textOf("run_id"), person),
+		book: with(`UPDATE deliveries SET booked = deliveries.list_price FROM {batch} WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id
+			AND deliveries.booked IS NULL AND EXISTS (SELECT 1 FROM budgets b WHERE b.run_id = x.run_id)`, textOf("run_id"), person),
 		gateRefuse: with(`UPDATE deliveries SET state = x.state, reason = x.reason, changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("reason")),
@@ -150,11 +167,20 @@ func buildQueries(d dialect) queries {
 			{each lifts l: l.hash = i.hash}`, person),
 		addWordings: with(`INSERT INTO wordings (hash, text) SELECT x.hash, x.text FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
 			hash, textOf("text")),
-		addConsents: with(`INSERT INTO consents (person_id, category, at, event_id, action, source, wording_hash, evidence, actor, recorded_at)
-			SELECT x.person_id, x.category, x.at, x.event_id, x.action, x.source, x.wording_hash, x.evidence, x.actor, x.recorded_at FROM {batch} WHERE true
-			ON CONFLICT (person_id, category, at, event_id) DO NOTHING`,
-			textOf("actor"), integerOf("recorded_at"), person, textOf("category"), integerOf("at"), bytesOf("event_id"), textOf("action"),
-			textOf("source"), bytesOf("wording_hash"), textOf("evidence")),
+		consentsThere: with(`SELECT x.n FROM {batch} {each consents c: c.person_id = x.person_id AND c.category = x.category AND c.at = x.at AND c.event_id = x.event_id}`,
+			integerOf("n"), person, textOf("category"), integerOf("at"), bytesOf("event_id")),
+		consentsToErase: with(`SELECT c.person_id, c.category, c.at, c.event_id, c.evidence, c.ip, c.agent, c.salt, c.personal, c.recorded_at FROM {batch}
+			{each consents c: c.person_id = x.person_id}`, person),
+		eraseConsents: with(`UPDATE consents SET evidence = '', ip = '', agent = '', salt = NULL, event_id = x.random, personal = x.personal FROM {batch}
+			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id`,
+			person, textOf("category"), integerOf("at"), bytesOf("event_id"), bytesOf("random"), bytesOf("personal")),
+		chainOld: with(`UPDATE consents SET event = x.event, link = x.link, salt = x.salt FROM {batch}
+			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id AND consents.event IS NULL`,
+			person, textOf("category"), integerOf("at"), bytesOf("event_id"), integerOf("event"), bytesOf("link"), bytesOf("salt")),
+		rememberSends: with(`UPDATE persons SET sent_at = CASE WHEN COALESCE(persons.sent_at, 0) < x.sent_at THEN x.sent_at ELSE persons.sent_at END,
+			delivered_at = CASE WHEN COALESCE(persons.delivered_at, 0) < COALESCE(x.delivered_at, 0) THEN x.delivered_at ELSE persons.delivered_at END
+			FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("sent_at"), integerOf("delivered_at")),
+		dropMessages:     with(`DELETE FROM messages WHERE run_id = $2 AND wamid IN <(SELECT x.wamid FROM {batch})>`, textOf("wamid")),
 		contactsOf:       with(`SELECT `+contactColumns+` FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		contactsAsStored: with(`SELECT `+contactColumns+`, c.created_at, c.updated_at FROM {batch} {each contacts c: c.person_id = x.person_id}`, person),
 		// The row that was merged is the row that is written over, or none: updated_at only grows.
@@ -200,8 +226,27 @@ func buildQueries(d dialect) queries {
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.replied_at, 0) < x.at`, person, integerOf("at")),
 		cooldown: with(`UPDATE persons SET cooldown_until = x.until FROM {batch}
 			WHERE persons.person_id = x.person_id AND COALESCE(persons.cooldown_until, 0) < x.until`, person, integerOf("until")),
-		strike:        with(`UPDATE persons SET strikes = persons.strikes + x.n FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("n")),
-		inFlight:      with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
+		strike:   with(`UPDATE persons SET strikes = persons.strikes + x.n FROM {batch} WHERE persons.person_id = x.person_id`, person, integerOf("n")),
+		inFlight: with(`SELECT count(*) FROM {batch} {each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE d.state = 'sending'`, person),
+		openWindows: with(`INSERT INTO windows (person_id, number_id, open_until) SELECT x.person_id, x.number_id, x.open_until FROM {batch} WHERE true
+			ORDER BY x.person_id, x.number_id ON CONFLICT (person_id, number_id) DO UPDATE SET open_until = excluded.open_until
+			WHERE windows.open_until < excluded.open_until`, person, textOf("number_id"), integerOf("open_until")),
+		addAnswers: with(`INSERT INTO answers (answer_id, asked_by, person_id, to_hash, number_id, kind, scope, language, message_id, asked_at, due_at)
+			SELECT x.answer_id, x.asked_by, x.person_id, x.to_hash, x.number_id, x.kind, x.scope, x.language, x.message_id, x.asked_at, x.due_at FROM {batch} WHERE true
+			ORDER BY x.asked_by ON CONFLICT (asked_by) DO NOTHING`,
+			bytesOf("answer_id"), bytesOf("asked_by"), person, bytesOf("to_hash"), textOf("number_id"), textOf("kind"), textOf("scope"), textOf("language"),
+			textOf("message_id"), integerOf("asked_at"), integerOf("due_at")),
+		answersPast: with(`SELECT a.person_id, a.kind, a.scope, a.state, a.asked_at FROM {batch} {each answers a: a.person_id = x.person_id AND a.asked_at > $2}`, person),
+		addReplies: with(`INSERT INTO replies (reply_id, person_id, at, received_at, place, context_wamid, data, next_at)
+			SELECT x.reply_id, x.person_id, x.at, x.received_at, x.place, x.context_wamid, x.data, x.next_at FROM {batch} WHERE true
+			ORDER BY x.reply_id ON CONFLICT (reply_id) DO NOTHING`,
+			bytesOf("reply_id"), person, integerOf("at"), integerOf("received_at"), integerOf("place"), textOf("context_wamid"), textOf("data"), integerOf("next_at")),
+		// What was delivered beats a failure, and a failure what merely left, whichever came first.
+		answerStatuses: with(`UPDATE answers SET wamid = COALESCE(answers.wamid, x.wamid),
+			reason = CASE WHEN x.went = 2 OR answers.reason = 'delivered' THEN 'delivered' WHEN x.went = 1 THEN answers.reason ELSE x.code END,
+			state = CASE WHEN x.went = 2 OR answers.reason = 'delivered' THEN 'sent' WHEN x.went = 1 AND answers.state <> 'failed' THEN 'sent' ELSE 'failed' END
+			FROM {batch} WHERE answers.answer_id = x.answer_id AND answers.state IN ('sending', 'unknown', 'sent', 'failed')`,
+			bytesOf("answer_id"), textOf("wamid"), integerOf("went"), textOf("code")),
 		identifiersOf: with(`SELECT i.hash, i.kind, i.value FROM {batch} {each identifiers i: i.person_id = x.person_id}`, person),
 		suppressionsOf: with(`SELECT i.person_id, i.hash, i.kind, i.value, s.scope, s.origin, s.reason, s.source, s.at, s.lifted_at FROM {batch}
 			{each identifiers i: i.person_id = x.person_id} {each suppressions s: s.hash = i.hash} ORDER BY s.at`, person),

@@ -143,6 +143,9 @@ func runInsert(run *scheduler.Run) (func(context.Context, *sqlx.Tx, instant) (cr
 		if err != nil || !created {
 			return false, err
 		}
+		if err := openBudget(ctx, tx, run); err != nil {
+			return false, err
+		}
 		switch run.State {
 		case scheduler.Missed:
 			err = runNotice(ctx, tx, now, report.NoticeRunMissed, run.ID, "is missed", run.Why, "")

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"modernc.org/sqlite"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/ledger"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/sender"
 )
@@ -36,10 +38,16 @@ type Store struct {
 	lots      *policy.Lots
 	locations *policy.Locations
 	growth    growth
-	earlyAll  atomic.Int64         // when all that came early was last looked at, in microseconds
-	home      atomic.Pointer[home] // the state_dir that this process works from; nil where nobody asked for one
-	stops     atomic.Int64         // how often this process may have changed stops
-	deeds     atomic.Int64         // what was done that a restored database would not know
+	earlyAll  atomic.Int64           // when all that came early was last looked at, in microseconds
+	home      atomic.Pointer[home]   // the state_dir that this process works from; nil where nobody asked for one
+	stops     atomic.Int64           // how often this process may have changed stops
+	deeds     atomic.Int64           // what was done that a restored database would not know
+	business  atomic.Pointer[string] // in whose name people consent
+	appended  atomic.Int64           // how often this process may have appended to the consent ledger
+
+	seal   sync.Mutex // of the two below
+	sealer func(context.Context) (ledger.Key, error)
+	key    *ledger.Key // nil until it was asked for
 }
 
 // ErrNewer says that the database was written by a newer permesso.

@@ -17,6 +17,9 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 	if err != nil {
 		return report.Summary{}, err
 	}
+	if totals, found, err := s.kept(ctx, runID); err != nil || found {
+		return totals, err
+	}
 	summary := report.Summary{
 		Run: run.ID, Campaign: run.CampaignID, FireAt: report.Time{Time: run.FireAt}, StartedAt: report.Time{Time: run.StartedAt}, FinishedAt: report.Time{Time: run.FinishedAt},
 		States: map[sender.State]int{}, Reasons: map[policy.Reason]int{}, Waits: map[policy.Reason]int{},
@@ -44,7 +47,10 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 	if summary.OptedOut, err = s.optedOut(ctx, runID, at(run.StartedAt)); err != nil {
 		return report.Summary{}, err
 	}
-	summary.Rate, err = s.rate(ctx, runID)
+	if summary.Rate, err = s.rate(ctx, runID); err != nil {
+		return report.Summary{}, err
+	}
+	summary.Cost, summary.Unpriced, err = s.cost(ctx, run)
 	return summary, err
 }
 
@@ -114,8 +120,12 @@ func (s *Store) rate(ctx context.Context, runID string) (report.Rate, error) {
 	return report.Rate{Mean: math.Round(mean*100) / 100, Max: row.Busiest}, nil
 }
 
-// Progress counts where the rows of a run stand, for a progress bar: one pass over the run's part of the primary key.
+// Progress counts where the rows of a run stand, for a progress bar: one pass over the run's part of the primary key. Of one whose
+// deliveries are deleted it is where they stood.
 func (s *Store) Progress(ctx context.Context, runID string) (report.Progress, error) {
+	if totals, found, err := s.kept(ctx, runID); err != nil || found {
+		return report.Progress{States: totals.States}, err
+	}
 	var rows []struct {
 		State  sender.State `db:"state"`
 		People int          `db:"people"`

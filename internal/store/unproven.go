@@ -155,6 +155,13 @@ func (s *Store) CreateResend(ctx context.Context, run scheduler.Run) (scheduler.
 		if err != nil {
 			return err
 		}
+		var forgotten bool
+		if err := tx.GetContext(ctx, &forgotten, "SELECT totals <> '' FROM runs WHERE run_id = $1", run.Resends); err != nil {
+			return err
+		}
+		if forgotten {
+			return &StateError{"its deliveries are deleted by their age: nobody knows any more who was in it"}
+		}
 		if len(people) == 0 {
 			return &StateError{"no message of it is unproven, or all were sent again already"}
 		}

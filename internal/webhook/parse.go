@@ -21,6 +21,7 @@ const maxDepth = 64
 // parser reads bodies whose signature has been proved.
 type parser struct {
 	keywords func() policy.Keywords
+	wants    func() Wants
 	kind     func(campaign string) (policy.Kind, bool)
 	classify func(code int) sender.Reaction
 }

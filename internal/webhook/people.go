@@ -9,6 +9,7 @@ import (
 
 // message reads an inbound message: the reply that it is, and the act that it may be.
 func (r *reading) message(v *value, m *message) {
+	r.odd = r.odd || m.odd || m.Edit.Message != nil && m.Edit.Message.odd
 	switch m.Type {
 	case "text", "button", "interactive", "image", "video", "document", "audio", "sticker", "location", "contacts", "order", "reaction", "edit":
 	case "system", "revoke":
@@ -29,7 +30,7 @@ func (r *reading) message(v *value, m *message) {
 		ContextWAMID: string(m.Context.ID),
 	}
 	if said, ok := r.said(m); ok {
-		act.Kind, act.Scope, act.Origin, act.Text = said.Kind, said.Scope, said.Origin, said.Text
+		act.Kind, act.Scope, act.Origin, act.Text, act.Language = said.Kind, said.Scope, said.Origin, said.Text, said.Language
 		// What is written to a group can stop but not lift: the person did not turn to us alone.
 		if act.Kind != policy.ActStart || r.mayLift(at, told) && m.GroupID == "" {
 			r.act(act)
@@ -44,13 +45,19 @@ func (r *reading) message(v *value, m *message) {
 	if m.GroupID != "" {
 		return
 	}
-	r.box.Replies = append(r.box.Replies, sender.Reply{
+	reply := sender.Reply{
 		Identity:     act.Identity,
 		MessageID:    act.MessageID,
 		ContextWAMID: act.ContextWAMID,
 		NumberID:     string(v.Metadata.NumberID),
 		At:           at,
-	})
+		Opens:        told && opens(m.Type),
+	}
+	r.answerable(m, act, reply, told)
+	if r.wants().Forward {
+		reply.Forward = forward(m, act)
+	}
+	r.box.Replies = append(r.box.Replies, reply)
 }
 
 // said returns what the message asks of us, if anything. A tap decides before words do. The message inside an edit is
@@ -91,7 +98,7 @@ func (r *reading) tapped(button selected) (policy.Act, bool) {
 			continue
 		}
 		if match := r.keywords().Match(text); match.Action == policy.MatchStop {
-			return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword}, true
+			return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword, Language: match.Language}, true
 		}
 	}
 	return policy.Act{}, false
@@ -104,9 +111,9 @@ func (r *reading) wrote(text string) (policy.Act, bool) {
 	}
 	switch match := r.keywords().Match(text); match.Action {
 	case policy.MatchStop:
-		return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword}, true
+		return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword, Language: match.Language}, true
 	case policy.MatchStart:
-		return policy.Act{Kind: policy.ActStart, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword}, true
+		return policy.Act{Kind: policy.ActStart, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword, Language: match.Language}, true
 	case policy.MatchNear:
 		return policy.Act{Kind: policy.ActReview, Scope: policy.ScopeKind(policy.Marketing), Origin: policy.OriginKeyword, Text: clip(text, maxReviewText)}, true
 	}

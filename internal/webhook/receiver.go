@@ -50,6 +50,8 @@ type Options struct {
 	Writable func(ctx context.Context) error
 	// Keywords are the words that stop and start, read for every text; nil knows none.
 	Keywords func() policy.Keywords
+	// Wants says what more is read from messages; nil reads no more.
+	Wants func() Wants
 	// Kind is the kind of a campaign that has a stop button. A campaign that it does not know is stopped with ScopeAll.
 	Kind func(campaign string) (policy.Kind, bool)
 	// Classify gives the reaction to an error code of Meta.
@@ -58,6 +60,13 @@ type Options struct {
 	Logger *slog.Logger
 	// Observe, when set, is told of every answered POST. It must return at once.
 	Observe func(Answer)
+}
+
+// Wants is what is read from messages beside acts, replies and statuses. The zero value is nothing.
+type Wants struct {
+	Confirmations bool        // opt-outs by word or button are confirmed
+	Chat          policy.Chat // help is given, and categories are asked about
+	Forward       bool        // the business reads what people write
 }
 
 // Answer is how one POST ended, for metrics: no personal data.
@@ -99,9 +108,12 @@ func New(options Options) *Receiver {
 	if options.Keywords == nil {
 		options.Keywords = func() policy.Keywords { return policy.Keywords{} }
 	}
+	if options.Wants == nil {
+		options.Wants = func() Wants { return Wants{} }
+	}
 	return &Receiver{
 		options: options,
-		parser:  parser{keywords: options.Keywords, kind: options.Kind, classify: options.Classify},
+		parser:  parser{keywords: options.Keywords, wants: options.Wants, kind: options.Kind, classify: options.Classify},
 		log:     log,
 		queue:   newQueue(),
 		polls:   make(chan struct{}, 2),

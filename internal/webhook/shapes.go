@@ -91,6 +91,18 @@ type message struct {
 	Edit     struct {
 		Message *message `json:"message"`
 	} `json:"edit"`
+
+	raw []byte // the whole object as it came; it is the body's own memory
+	odd bool   // something in it has another type than expected
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It keeps the object as it came, for those who read what people write. It never fails: one
+// odd field must not cost the rest of the body.
+func (m *message) UnmarshalJSON(raw []byte) error {
+	type fields message
+	m.odd = json.Unmarshal(raw, (*fields)(m)) != nil
+	m.raw = raw
+	return nil
 }
 
 type media struct {

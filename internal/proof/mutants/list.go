@@ -275,8 +275,8 @@ var mutants = []mutant{
 		scenario: "kill", database: "sqlite", breaks: []string{"once", "on_record"},
 		edits: []edit{
 			{"internal/store/gate.go",
-				"{s.queries.gateDefer, &wait}, {s.queries.gateAllow, &allow}} {",
-				"{s.queries.gateDefer, &wait}} {"},
+				"{s.queries.gateDefer, &wait}, {letThrough, &allow}} {",
+				"{s.queries.gateDefer, &wait}, {letThrough, &batch{}}} {"},
 		},
 	},
 	{
@@ -322,7 +322,7 @@ var mutants = []mutant{
 				"func() error { return s.readConsents(ctx, tx, &b, run.Ask.Category, f.people) },",
 				`func() error {
 			for _, person := range f.people {
-				given := policy.ConsentEvent{Action: policy.Granted, At: f.now.time().Add(-time.Hour), Source: "plan"}
+				given := policy.Consent{Action: policy.Granted, At: f.now.time().Add(-time.Hour), Source: "plan"}
 				person.Consents[run.Ask.Category] = policy.Consent{}.After(given)
 				person.ConsentsRead = true
 			}

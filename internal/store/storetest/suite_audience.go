@@ -71,6 +71,8 @@ type somebody struct {
 	consents                                  []consented
 	deliveries                                []delivery
 	replied                                   int64
+	// sentBefore and deliveredBefore are what is left of deliveries that were deleted by their age.
+	sentBefore, deliveredBefore int64
 }
 
 type consented struct {
@@ -111,7 +113,7 @@ func (a audiences) write(t fataler, people []somebody) {
 		}
 		a.exec(t, tx, `INSERT INTO contacts (person_id, phone, country, language, timezone, external_id, tags, attributes, created_at, updated_at)
 			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1, 1)`, id[:], "+39347"+id.String()[29:], p.country, p.language, p.zone, p.externalID, p.tags, string(attributes))
-		a.exec(t, tx, "INSERT INTO persons (person_id, replied_at) VALUES ($1, $2)", id[:], nullable(p.replied))
+		a.exec(t, tx, "INSERT INTO persons (person_id, replied_at, sent_at, delivered_at) VALUES ($1, $2, $3, $4)", id[:], nullable(p.replied), nullable(p.sentBefore), nullable(p.deliveredBefore))
 		for i, c := range p.consents {
 			a.exec(t, tx, `INSERT INTO consents (person_id, category, at, event_id, action, source, recorded_at) VALUES ($1, $2, $3, $4, $5, 'paper', 1)`,
 				id[:], c.category, c.at, []byte{byte(i)}, string(c.action))
@@ -144,13 +146,13 @@ func moment(micros int64) time.Time {
 func (p somebody) subject(n int) scheduler.Subject {
 	s := scheduler.Subject{Contact: scheduler.Contact{
 		PersonID: personID(n), Country: p.country, Language: p.language, Zone: p.zone, ExternalID: p.externalID,
-		Tags: strings.Split(p.tags, ";"), Attributes: p.attributes, RepliedAt: moment(p.replied),
+		Tags: strings.Split(p.tags, ";"), Attributes: p.attributes, RepliedAt: moment(p.replied), SentAt: moment(p.sentBefore), DeliveredAt: moment(p.deliveredBefore),
 	}}
 	for _, c := range p.consents {
 		if s.Person.Consents == nil {
 			s.Person.Consents = map[string]policy.Consent{}
 		}
-		s.Person.Consents[c.category] = s.Person.Consents[c.category].After(policy.ConsentEvent{Action: c.action, At: moment(c.at)})
+		s.Person.Consents[c.category] = s.Person.Consents[c.category].After(policy.Consent{Action: c.action, At: moment(c.at)})
 	}
 	for _, d := range p.deliveries {
 		if d.run == "trial" || d.sending == 0 || !slices.Contains([]string{"sending", "unknown", "accepted", "held", "sent", "delivered", "read"}, d.state) {

@@ -64,7 +64,7 @@ func drawn(t *rapid.T, own []string) string {
 func drawSomebody(t *rapid.T) somebody {
 	p := somebody{
 		country: drawn(t, []string{"IT", "FR", "DE", ""}), language: drawn(t, hardLanguages), zone: drawn(t, []string{"Europe/Rome", "Europe/Paris", ""}),
-		externalID: drawn(t, hardTexts), attributes: map[string]string{}, replied: drawMicros(t),
+		externalID: drawn(t, hardTexts), attributes: map[string]string{}, replied: drawMicros(t), sentBefore: drawMicros(t), deliveredBefore: drawMicros(t),
 	}
 	for _, a := range []struct {
 		name string

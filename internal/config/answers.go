@@ -1,0 +1,115 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/policy"
+)
+
+// Wording is a text in a language. The first of several is for those whose language is not among them.
+type Wording struct {
+	Language string // BCP 47
+	Text     string // the business's name is in its place
+}
+
+// OptIn is how people ask for a category in a chat.
+type OptIn struct {
+	// Keywords are added to the built-in lists, per BCP 47 language. They are nil when nobody is asked, and may be empty.
+	Keywords map[string][]string
+}
+
+// businessPlace is where a wording has the business's name.
+const businessPlace = "{{business}}"
+
+// longestWording is how long a text message may be, in characters (Meta, "Text messages", read 2026-09-11).
+const longestWording = 4096
+
+// wordingShape is text in which {{business}} alone stands in double braces.
+var wordingShape = regexp.MustCompile(`^(?:\{\{business\}\}|\{?[^{])*\{?$`)
+
+const wantWording = "text, in which {{business}} becomes the business's name"
+
+// wordings reads texts by language.
+func (v value) wordings(want string) (list []Wording) {
+	entries, ok := v.entries(want)
+	if !ok {
+		return nil
+	}
+	for _, e := range entries {
+		text, ok := e.val.text("a text in this language")
+		if !ok || !e.isLanguage() {
+			continue
+		}
+		switch written := strings.ReplaceAll(text, businessPlace, v.l.cfg.Business.Name); {
+		case !wordingShape.MatchString(text):
+			e.val.fail(errcode.InvalidWording, "this text has braces {{…}} of which only %s is known", businessPlace)
+		case utf8.RuneCountInString(written) > longestWording:
+			e.val.fail(errcode.InvalidWording, "this text is %d characters long, and WhatsApp takes at most %d", utf8.RuneCountInString(written), longestWording)
+		default:
+			list = append(list, Wording{e.key, written})
+		}
+	}
+	return list
+}
+
+func (l *loader) readOptIn(root object) {
+	v, found := root.get("opt_in")
+	if !found {
+		return
+	}
+	o, ok := v.object(optInKeys)
+	if !ok {
+		return
+	}
+	v, found = o.require("keywords", "write the words by language that people ask for a category with, such as {en: [join]}; {} is the built-in ones")
+	if !found {
+		return
+	}
+	entries, ok := v.entries("lists of words by language, such as {en: [join]}")
+	if !ok {
+		return
+	}
+	words := map[string][]string{}
+	for _, e := range entries {
+		values, ok := e.val.list("a list of words that ask for a category")
+		if !ok || !e.isLanguage() {
+			continue
+		}
+		for _, v := range values {
+			word, ok := v.text("a word that asks for a category")
+			if !ok {
+				continue
+			}
+			if _, err := policy.NewChat(false, map[string][]string{e.key: {word}}, policy.Keywords{}); err != nil {
+				v.fail(errcode.InvalidKeyword, "%v", err)
+				continue
+			}
+			words[e.key] = append(words[e.key], word)
+		}
+	}
+	l.cfg.OptIn.Keywords = words
+}
+
+func (l *loader) readReplies(root object) {
+	v, found := root.get("replies")
+	if !found {
+		return
+	}
+	o, ok := v.object(repliesKeys)
+	if !ok {
+		return
+	}
+	replies := &l.cfg.Replies
+	if v, found := o.require("url", "write the address that reads what people write, such as https://crm.aurora.example/whatsapp"); found {
+		replies.URL, _ = v.exactAddress("an address such as https://crm.aurora.example/whatsapp")
+	}
+	if v, found := o.require("secret", "without it nobody can tell a message from a forged one; write ${REPLIES_SECRET}"); found {
+		if secret, ok := v.secret("REPLIES_SECRET"); ok {
+			l.repliesSecret = secret
+			replies.Key = v.webhookKey(secret)
+		}
+	}
+}
