@@ -20,8 +20,8 @@ const (
 	ChatNo
 )
 
-// Heard is what Chat made of an inbound text.
-type Heard struct {
+// ChatMatch is what Chat made of an inbound text.
+type ChatMatch struct {
 	Action ChatAction
 	// Language is that of the list whose word it was, BCP 47; "" when several share the word.
 	Language string
@@ -116,7 +116,7 @@ func (c Chat) checkJoin(word string) error {
 	switch {
 	case folded == "":
 		return fmt.Errorf("opt-in keyword %q: it has no letters or digits to recognise", word)
-	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxMessageWords-maxNameWords:
+	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxExtraWords-maxNameWords:
 		return fmt.Errorf("opt-in keyword %q: it is longer than anybody writes", word)
 	case c.keywords.words[folded].action == MatchStop || c.keywords.words[c.keywords.bare(word)].action == MatchStop:
 		return fmt.Errorf("opt-in keyword %q: it is a word by which people stop messages; take another", word)
@@ -126,32 +126,31 @@ func (c Chat) checkJoin(word string) error {
 
 // Match says what an inbound text asks for: the whole message must be a word of a list, or one with the id or a title of a category
 // behind it, apart from case, accents, punctuation and politeness. Whether it is a stop is for Keywords, which goes first.
-func (c Chat) Match(text string) Heard {
+func (c Chat) Match(text string) ChatMatch {
 	text = strings.TrimSpace(text)
 	if c.help == nil && c.join == nil || len(text) > maxMessageBytes {
-		return Heard{}
+		return ChatMatch{}
 	}
-	m, ok := read(fold(nil, text))
-	if !ok || m.count() == 0 {
-		return Heard{}
+	m, more := read(fold(nil, text))
+	if more || m.count() == 0 {
+		return ChatMatch{}
 	}
 	if found := c.exact(&m); found.Action != ChatNone {
 		return found
 	}
 	if c.keywords.trim(&m); m.count() == 0 {
-		return Heard{}
+		return ChatMatch{}
 	}
 	return c.exact(&m)
 }
 
-func (c Chat) exact(m *message) Heard {
-	whole := string(m.all())
+func (c Chat) exact(m *message) ChatMatch {
 	for _, list := range []struct {
 		words  map[string]string
 		action ChatAction
 	}{{c.help, ChatHelp}, {c.yes, ChatYes}, {c.no, ChatNo}} {
-		if language, found := list.words[whole]; found {
-			return Heard{Action: list.action, Language: language}
+		if language, found := list.words[string(m.all())]; found {
+			return ChatMatch{Action: list.action, Language: language}
 		}
 	}
 	for at := m.first + 1; at < m.last; at++ {
@@ -160,8 +159,8 @@ func (c Chat) exact(m *message) Heard {
 			continue
 		}
 		if category, named := c.keywords.categories[string(m.words(at, m.last))]; named {
-			return Heard{Action: ChatJoin, Language: language, Category: category.ID}
+			return ChatMatch{Action: ChatJoin, Language: language, Category: category.ID}
 		}
 	}
-	return Heard{}
+	return ChatMatch{}
 }

@@ -35,7 +35,7 @@ func shopChat(t testing.TB, help bool, join map[string][]string) policy.Chat {
 
 func TestChatMatches(t *testing.T) {
 	chat := shopChat(t, true, map[string][]string{"it": {"voglio"}})
-	for text, want := range map[string]policy.Heard{
+	for text, want := range map[string]policy.ChatMatch{
 		"HELP":                             {Action: policy.ChatHelp, Language: ""}, // Dutch has it too
 		"Aiuto!":                           {Action: policy.ChatHelp, Language: "it"},
 		"ayuda, por favor":                 {Action: policy.ChatHelp, Language: "es"},
@@ -77,7 +77,7 @@ func TestChatMatches(t *testing.T) {
 		}
 	}
 	for _, text := range []string{"HELP", "JOIN offers", "yes"} {
-		if got := (policy.Chat{}).Match(text); got != (policy.Heard{}) {
+		if got := (policy.Chat{}).Match(text); got != (policy.ChatMatch{}) {
 			t.Errorf("nobody is answered, and %q is %+v", text, got)
 		}
 		if got := shopChat(t, true, nil).Match(text); (got.Action != policy.ChatNone) != (text == "HELP") {
@@ -166,7 +166,7 @@ func FuzzChat(f *testing.F) {
 	chat := shopChat(f, true, map[string][]string{"en": {"sign me up"}})
 	f.Fuzz(func(t *testing.T, text string) {
 		heard := chat.Match(text)
-		if again := chat.Match(strings.ToUpper(text)); heard.Action == policy.ChatJoin && strings.ToLower(strings.ToUpper(text)) == strings.ToLower(text) && again.Action != policy.ChatJoin {
+		if again := chat.Match(strings.ToUpper(text)); heard.Action == policy.ChatJoin && strings.EqualFold(strings.ToUpper(text), text) && again.Action != policy.ChatJoin {
 			t.Errorf("%q asks for a category, and not in capitals", text)
 		}
 		if (heard.Category != "") != (heard.Action == policy.ChatJoin) {

@@ -201,9 +201,8 @@ func (q *question) judge(r rule) answer {
 		return refuse(m.TemplateStatus != approved, TemplateNotApproved)
 	case ruleParameters:
 		return refuse(m.MissingParameter != "", MissingParameter)
-	case ruleMessagingLimit, ruleQualityGuard:
-		// These keep their place in the list and never refuse: the configuration does not accept their keys.
-		return refuse(false, "")
+	case ruleMessagingLimit:
+		return q.messagingLimit()
 	}
 	if q.facts.Ask.Test {
 		return refuse(false, "")
@@ -239,6 +238,8 @@ func (q *question) judgeReal(r rule) answer {
 		return refuse(a.MaxRecipients != nil && q.facts.Message.Ahead >= *a.MaxRecipients, MaxRecipients)
 	case ruleBudget:
 		return q.budget()
+	case ruleQualityGuard:
+		return q.qualityGuard()
 	}
 	return answer{}
 }

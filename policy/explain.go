@@ -36,9 +36,7 @@ func (q *question) because(r rule, d Decision) string {
 	case ruleTemplate, ruleApproved, ruleParameters:
 		return q.becauseTemplate(r, d)
 	case ruleMessagingLimit:
-		return "No messaging limit is set."
-	case ruleQualityGuard:
-		return "No quality guard is set for the campaign."
+		return q.becauseMessagingLimit(d)
 	}
 	if q.facts.Ask.Test {
 		return "Does not hold in a test run, which goes to the business's own test phones only."
@@ -62,6 +60,8 @@ func (q *question) because(r rule, d Decision) string {
 		return q.becauseCaps(d)
 	case ruleBudget:
 		return q.becauseBudget(d)
+	case ruleQualityGuard:
+		return q.becauseQualityGuard(d)
 	}
 	return q.becauseMaxRecipients(d)
 }

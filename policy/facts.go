@@ -102,6 +102,11 @@ type Ask struct {
 	Budget        *Money    // nil when the run may cost anything
 	Holdout       Share     // of the people, who do not get this campaign; 0 is nobody
 	Test          bool      // a test run: suppression holds; consent, caps and windows do not
+	// Waves are the parts of its people to which the run goes first, each with those before it; nil when it goes to all at once.
+	Waves []Share
+	// WavesAt is when each wave begins, and after them the rest; a time that is zero, or past, is one that has begun.
+	WavesAt []time.Time
+	Stopped string // why the guard holds the campaign back; "" when it does not
 }
 
 // Message is what is known of the message for this one recipient.
@@ -116,6 +121,9 @@ type Message struct {
 	// a run with a budget refuses everybody.
 	Spent     Micros
 	SpentRead bool
+	// Full says that the messaging limit has no place for this person now, PlaceAt when it is to have one; zero is never.
+	Full    bool
+	PlaceAt time.Time
 }
 
 // Facts is everything that Decide may look at, read at Now.

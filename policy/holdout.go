@@ -52,13 +52,17 @@ func (s Share) String() string {
 // Lots draws who is held out: by a hash of person and campaign under a key that only the installation has, so that
 // nobody can foresee the draw, or try campaign names until it suits them. It is the same for ever: after restarts, on
 // every machine, at plan and at gate. Its methods are safe for concurrent use.
-type Lots struct{ key [sha256.Size]byte }
+type Lots struct{ key, waves [sha256.Size]byte }
 
 // NewLots returns the draw of the installation whose key this is. The key itself is not kept: other things hang on it.
 func NewLots(key []byte) *Lots {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte("permesso holdout"))
-	return &Lots{key: [sha256.Size]byte(mac.Sum(nil))}
+	derived := func(use string) [sha256.Size]byte {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(use))
+		return [sha256.Size]byte(mac.Sum(nil))
+	}
+	// Waves have a draw of their own: by that of a holdout the first of them would be those who are held out.
+	return &Lots{key: derived("permesso holdout"), waves: derived("permesso waves")}
 }
 
 // everyCampaign is the draw of the universal holdout: no campaign has this id.

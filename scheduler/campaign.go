@@ -24,6 +24,9 @@ type Campaign struct {
 	Budget        *policy.Money  `json:"budget,omitempty"` // in the currency of the rates
 	Holdout       policy.Share   `json:"holdout,omitempty"`
 	NotAfter      time.Time      `json:"not_after,omitzero"`
+	// Waves are the parts of its people to which it goes first, each with those before it: 1%, 5%, 20%.
+	Waves []policy.Share `json:"waves,omitempty"`
+	Guard *policy.Guard  `json:"guard,omitempty"`
 }
 
 // Endpoint is the Graph edge that a campaign's messages are posted to.

@@ -22,9 +22,18 @@ type Plan struct {
 	// them. Unpriced counts those whose price is not known, while there are rates.
 	Cost     *policy.Money `json:"cost,omitempty"`
 	Unpriced int           `json:"unpriced,omitempty"`
+	// Waves are the people of each wave, and last the rest; nil when all are sent to at once.
+	Waves []PlanWave `json:"waves,omitempty"`
 	// Hash names the plan: the frozen configuration, and who would get it.
 	Hash   string       `json:"hash"`
 	Sample []PlanSample `json:"sample"`
+}
+
+// PlanWave is one wave of a run: whoever of its people gets it, and when it begins at the earliest.
+type PlanWave struct {
+	UpTo   string    `json:"up_to"` // the share of all people, with the waves before it: 5%
+	People int       `json:"people"`
+	At     time.Time `json:"at,omitzero"`
 }
 
 // PlanSample shows one of the first recipients.

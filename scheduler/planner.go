@@ -36,6 +36,9 @@ type Draft struct {
 	rate      float64
 	testers   map[string]bool
 	apart     bool // it takes no room from the others
+	places    *Places
+	stopped   string      // why the guard holds the campaign back
+	wavesAt   []time.Time // when each wave and the rest are to begin
 
 	plan  Plan
 	ahead int
@@ -92,7 +95,7 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 	slices.SortStableFunc(drafts, byPriority)
 	want := wantOf(drafts, now)
 	for _, d := range drafts {
-		d.begin()
+		d.begin(now)
 	}
 	reading, stop := context.WithCancel(ctx)
 	defer stop() // the page that was read ahead is not wanted after an error
@@ -119,6 +122,11 @@ func MakePlans(ctx context.Context, people People, rows Rows, drafts []*Draft, n
 func CountEach(ctx context.Context, people People, drafts []*Draft, now time.Time) ([]Plan, error) {
 	for _, d := range drafts {
 		d.apart = true
+		if d.places != nil {
+			own := *d.places
+			own.Frees = slices.Clone(own.Frees)
+			d.places = &own
+		}
 	}
 	return MakePlans(ctx, people, nil, drafts, now)
 }
@@ -150,6 +158,9 @@ func wantOf(drafts []*Draft, now time.Time) Want {
 			if since := now.Add(-c.Per); since.Before(want.SendsSince) {
 				want.SendsSince = since
 			}
+		}
+		if since := now.Add(-PlaceHeld); d.limited() && since.Before(want.SendsSince) {
+			want.SendsSince = since
 		}
 	}
 	return want
@@ -255,7 +266,7 @@ func (d *Draft) addresses(subject *Subject, has bool) bool {
 // judge asks policy about one person, and books the slot that an admitted one takes for the campaigns after this one.
 func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	facts := d.facts(subject, now)
-	decision := policy.Decide(d.Run.Frozen.Rules, facts)
+	decision := d.placed(facts, policy.Decide(d.Run.Frozen.Rules, facts))
 	if decision.Verdict == policy.Deny {
 		return decision
 	}
@@ -274,6 +285,50 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 		subject.Person.Sends = append(subject.Person.Sends, policy.Send{At: leaves, Kind: d.Run.Kind, Category: d.Run.Category, Campaign: d.Run.CampaignID})
 	}
 	return decision
+}
+
+// Within has the plan keep to the places of the messaging limit, which drafts that are planned together share.
+func (d *Draft) Within(places *Places) { d.places = places }
+
+// Stop says why the guard holds the campaign back.
+func (d *Draft) Stop(why string) { d.stopped = why }
+
+func (d *Draft) limited() bool { return d.places != nil && d.places.Limited }
+
+// written is from when on the person has a place in the limit already: by a message of before, or one that is planned.
+func (d *Draft) written(facts policy.Facts) (from time.Time, has bool) {
+	if d.places.Limit <= 0 {
+		return from, false
+	}
+	for _, s := range facts.Person.Sends {
+		if s.At.After(facts.Now.Add(-PlaceHeld)) && (!has || s.At.Before(from)) {
+			from, has = s.At, true
+		}
+	}
+	return from, has
+}
+
+// placed has somebody who would be written to wait until there is a place for them, which they take.
+func (d *Draft) placed(facts policy.Facts, decision policy.Decision) policy.Decision {
+	if decision.Verdict == policy.Deny || !d.limited() {
+		return decision
+	}
+	leaves := decision.Until
+	if decision.Verdict == policy.Allow {
+		leaves = facts.Now
+		if d.rate > 0 {
+			leaves = leaves.Add(time.Duration(float64(d.ahead) / d.rate * float64(time.Second)))
+		}
+	}
+	at, ok := d.written(facts)
+	if !ok {
+		at, ok = d.places.Take(leaves)
+	}
+	if ok && !at.After(leaves) {
+		return decision
+	}
+	facts.Message.Full, facts.Message.PlaceAt = true, at
+	return policy.Decide(d.Run.Frozen.Rules, facts)
 }
 
 // book adds the price of an admitted person's message to those before it.
@@ -321,13 +376,15 @@ func (d *Draft) message(subject *Subject) policy.Message {
 	return m
 }
 
-func (d *Draft) begin() {
+func (d *Draft) begin(now time.Time) {
+	d.wavesAt = d.openings(laterOf(now, d.Run.FireAt), nil)
 	d.plan = Plan{
 		Campaign: d.Run.CampaignID, At: d.Run.FireAt, Filter: d.audience.String(), Denied: map[policy.Reason]int{}, Sample: []PlanSample{},
 	}
 	if d.Run.Test {
 		d.plan.Filter = "test_phones"
 	}
+	d.plan.Waves = d.planWaves()
 	d.ahead, d.cost, d.dear, d.closes, d.sum, d.panics = 0, 0, false, time.Time{}, sha256.New(), nil
 	d.sum.Write([]byte(d.Run.ConfigHash))
 }
@@ -348,6 +405,10 @@ func (d *Draft) count(subject *Subject, decision policy.Decision) {
 		d.last = laterOf(d.last, decision.Until)
 	default:
 		d.plan.Allowed++
+	}
+	if waves := d.plan.Waves; waves != nil {
+		ask := d.Run.Ask()
+		waves[d.Run.Frozen.Rules.Lots.Wave(subject.Contact.PersonID, &ask)].People++
 	}
 	d.sum.Write(subject.Contact.PersonID[:])
 	if len(d.plan.Sample) < samples {
@@ -376,6 +437,15 @@ func (d *Draft) finish(now time.Time) Plan {
 		start := laterOf(now, d.Run.FireAt)
 		seconds := math.Ceil(float64(n) / d.rate)
 		d.plan.FinishAt = laterOf(start.Add(time.Duration(seconds)*time.Second), d.last)
+		if waves := d.plan.Waves; waves != nil {
+			at := d.openings(start, waves)
+			for k := range waves {
+				waves[k].At = at[k]
+			}
+			waves[0].At = start
+			rest := math.Ceil(float64(waves[len(waves)-1].People) / d.rate)
+			d.plan.FinishAt = laterOf(d.plan.FinishAt, at[len(at)-1].Add(time.Duration(rest)*time.Second))
+		}
 	}
 	return d.plan
 }

@@ -96,6 +96,11 @@ type Run struct {
 	CreatedAt  time.Time
 	StartedAt  time.Time // when the first message passed the gate
 	FinishedAt time.Time
+	// Wave is the place of its open wave in Frozen.Campaign.Waves, WaveOver when nothing of it was left to send; zero while there is.
+	Wave     int
+	WaveOver time.Time
+	// GuardFrom is from when on its messages are judged: when a person resumed it last.
+	GuardFrom time.Time
 }
 
 // Ask is what the run wants to send to everyone in it.
@@ -103,8 +108,21 @@ func (r Run) Ask() policy.Ask {
 	c := r.Frozen.Campaign
 	return policy.Ask{
 		Campaign: c.ID, Category: c.Category, FireAt: r.FireAt, Zone: c.Zone, Window: c.Window,
-		NotAfter: c.NotAfter, MaxRecipients: c.MaxRecipients, Budget: c.Budget, Holdout: c.Holdout, Test: r.Test,
+		NotAfter: c.NotAfter, MaxRecipients: c.MaxRecipients, Budget: c.Budget, Holdout: c.Holdout, Test: r.Test, Waves: r.waves(),
 	}
+}
+
+// waves are those that the run goes out in: a test has none.
+func (r Run) waves() []policy.Share {
+	if r.Test {
+		return nil
+	}
+	return r.Frozen.Campaign.Waves
+}
+
+// Watched reports whether somebody has to look at the run while it goes on: for its next wave, or its guard.
+func (r Run) Watched() bool {
+	return !r.Test && (len(r.Frozen.Campaign.Waves) > 0 || r.Frozen.Campaign.Guard != nil)
 }
 
 // ForSender is the part of the run that the sender needs.
@@ -115,7 +133,7 @@ func (r Run) ForSender() sender.Run {
 	}
 	return sender.Run{
 		ID: r.ID, NumberID: r.NumberID, Kind: r.Kind, Edge: edge, Ask: r.Ask(), Rules: r.Frozen.Rules, Message: r.Frozen.Campaign.Message,
-		Priority: r.Priority, Planned: !r.PlannedAt.IsZero(),
+		Guarded: !r.Test && r.Frozen.Campaign.Guard != nil, Priority: r.Priority, Planned: !r.PlannedAt.IsZero(),
 	}
 }
 

@@ -25,6 +25,8 @@ type PlanStore interface {
 	Await(ctx context.Context, runID string, kind policy.Kind, plan Plan, ask Approval, why string) error
 	// Miss ends a run that waits for approval and leaves alone any other.
 	Miss(ctx context.Context, runID, why string) error
+	// Places returns those of the messaging limit as they are now.
+	Places(ctx context.Context) (Places, error)
 }
 
 // RunMover moves a run to another state, with a sentence that says why, or pauses it by a breaker, which may heal by itself.
@@ -200,6 +202,9 @@ func (p *Planner) plan(ctx context.Context, runs []Run, held map[string]bool) er
 	if drafts, err = p.count(ctx, drafts); err != nil || len(drafts) == 0 {
 		return err
 	}
+	if err := p.within(ctx, drafts); err != nil {
+		return err
+	}
 	plans, err := MakePlans(ctx, p.Store, p.Store, drafts, time.Now())
 	if err != nil {
 		return err
@@ -211,6 +216,18 @@ func (p *Planner) plan(ctx context.Context, runs []Run, held map[string]bool) er
 		if err := p.Store.Planned(ctx, d.Run.ID, plans[i]); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// within has the drafts share the places of the messaging limit as they are now.
+func (p *Planner) within(ctx context.Context, drafts []*Draft) error {
+	places, err := p.Store.Places(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range drafts {
+		d.Within(&places)
 	}
 	return nil
 }
@@ -231,6 +248,9 @@ func (p *Planner) count(ctx context.Context, drafts []*Draft) ([]*Draft, error) 
 	if !slices.ContainsFunc(drafts, func(d *Draft) bool { return d.Run.Plan.Hash == "" || d.Run.approvable() }) {
 		return drafts, nil
 	}
+	if err := p.within(ctx, drafts); err != nil {
+		return nil, err
+	}
 	plans, err := MakePlans(ctx, p.Store, nil, drafts, time.Now())
 	if err != nil {
 		return nil, err
@@ -248,6 +268,7 @@ func (p *Planner) count(ctx context.Context, drafts []*Draft) ([]*Draft, error) 
 		if err := p.Store.Counted(ctx, d.Run.ID, d.Run.Kind, plans[i]); err != nil {
 			return nil, err
 		}
+		d.Run.Plan = plans[i]
 		goOn = append(goOn, d)
 	}
 	return goOn, nil

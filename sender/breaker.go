@@ -11,7 +11,7 @@ import (
 // BreakerKind is what a breaker is about.
 type BreakerKind string
 
-// The kinds of breakers. The subject of one of a number is its id, of a template its name, or name and language, of a
+// The kinds of breakers. The subject of one of a number is its id, followed by " quality" when Meta's rating opened it, of a template its name, or name and language, of a
 // campaign its id; one of the account may be about a kind of message alone. Token and deaf have none.
 const (
 	BreakToken    BreakerKind = "token"
@@ -62,11 +62,12 @@ func (b Breaker) Stops(run Run) bool {
 	case BreakAccount:
 		return b.Subject == "" || b.Subject == string(run.Kind)
 	case BreakNumber:
-		return b.Subject == run.NumberID
+		return b.Subject == run.NumberID || b.Subject == run.NumberID+ofQuality && run.Guarded && (run.Kind == policy.Marketing || run.Kind == "")
 	case BreakTemplate:
 		return b.stopsTemplate(run)
 	case BreakCampaign:
-		return b.Subject == run.Ask.Campaign
+		// A guard has nothing against a test: it is how a message that was mended is looked at.
+		return b.Subject == run.Ask.Campaign && !(b.OfGuard() && run.Ask.Test)
 	case BreakDeaf:
 		return run.Kind == policy.Marketing || run.Kind == ""
 	}
@@ -177,6 +178,28 @@ func TemplateUnfit(template, language, why string) Breaker {
 func Deaf(why string) Breaker {
 	return Breaker{Kind: BreakDeaf, Healing: HealsByNews, Why: why + ": people's stops would not be heard; marketing goes on by itself at the first webhook"}
 }
+
+// Stopped is the breaker of a campaign that its guard stops: only a person can tell whether to go on.
+func Stopped(campaign, why string) Breaker {
+	return Breaker{Kind: BreakCampaign, Subject: campaign, Healing: HealsByHand, Why: why + "; look at the message and at whom it goes to, then resume the run or cancel it"}
+}
+
+// OfGuard reports whether a guard opened it: Meta's codes open all others of campaigns.
+func (b Breaker) OfGuard() bool { return b.Kind == BreakCampaign && b.Code == 0 }
+
+// ofQuality follows the number in the subject of the breaker that Meta's rating of it opens.
+const ofQuality = " quality"
+
+// LowQuality is the breaker of a number that Meta rates RED: it stops those of its runs that have a guard.
+func LowQuality(numberID string) Breaker {
+	return Breaker{
+		Kind: BreakNumber, Subject: numberID + ofQuality, Healing: HealsByProbe, Wait: spamWait,
+		Why: "Meta rates the quality of number " + numberID + " RED, for blocks and reports; runs with a guard go on by themselves once it does not",
+	}
+}
+
+// Number is the number that a breaker of one is about, and whether it is about its quality.
+func (b Breaker) Number() (id string, quality bool) { return strings.CutSuffix(b.Subject, ofQuality) }
 
 // AccountNews is what a webhook said of the account: that it may not send, or may again.
 type AccountNews struct {

@@ -118,6 +118,7 @@ func (f *feed) take(n int) []prepared {
 		from = &f.due
 	}
 	f.turn = from == &f.rows
+	f.finishAt = time.Time{} // whatever waits longer, the run may be over with these
 	n = min(n, len(*from))
 	rows := (*from)[:n:n]
 	*from = (*from)[n:]

@@ -22,6 +22,7 @@ type Run struct {
 	Ask      policy.Ask
 	Rules    policy.Rules
 	Message  templates.Message
+	Guarded  bool // it has a guard
 	Priority int
 	// Planned says that no more rows will be added.
 	Planned bool

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"os"
 	"regexp"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -12,8 +11,7 @@ import (
 	"github.com/permesso/permesso/internal/sandbox"
 )
 
-// wholeExample is the whole example of the public interface in a world: with the world's addresses, dates around today, and
-// without the lines of what is not built.
+// wholeExample is the whole example of the public interface in a world: with the world's addresses and dates around today.
 func wholeExample(t *testing.T, w *world) {
 	t.Helper()
 	text, err := os.ReadFile("../../internal/config/testdata/contract.yaml")
@@ -40,27 +38,6 @@ func wholeExample(t *testing.T, w *world) {
 	}
 	w.write("campaigns/order-ready.yaml", "campaigns:\n  - {id: order-ready, category: orders, template: order_update, languages: [en], number: \"111222333444\", "+
 		"parameters: {body: {first_name: {field: name, default: reader}, order: {text: A-1}}}}\n")
-	var said struct {
-		Error struct {
-			Problems []struct {
-				Line int
-				Code string
-			}
-		}
-	}
-	if refused := w.run("check", "--json"); refused.code == exitConfig {
-		if err := json.Unmarshal([]byte(refused.err), &said); err != nil {
-			t.Fatal(err)
-		}
-	}
-	lines := strings.Split(whole, "\n")
-	for _, p := range slices.Backward(said.Error.Problems) {
-		if p.Code != "not_built_yet" {
-			t.Fatalf("%+v", p)
-		}
-		lines = slices.Delete(lines, p.Line-1, p.Line)
-	}
-	w.write("config.yaml", strings.Join(lines, "\n"))
 }
 
 // TestTheWholeContractExampleRuns takes a shop through its first day with the whole example of the public interface.

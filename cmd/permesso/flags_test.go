@@ -61,11 +61,16 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso consent revoke --evidence":    {revoke, revoke + " --evidence mail-9", "consent show +393471000045"},
 	"permesso consent revoke --at":          {revoke, revoke + " --at 2026-02-01", "consent show +393471000045"},
 
-	"permesso suppress add --scope":     {"suppress add +393471000045", "suppress add +393471000045 --scope kind:marketing", ""},
-	"permesso suppress add --reason":    {"suppress add +393471000045", "suppress add +393471000045 --reason mail", "suppress list"},
-	"permesso suppress remove --reason": {"suppress remove +393471000044", "suppress remove +393471000044 --reason mistake", ""},
-	"permesso suppress list --all":      {"suppress list", "suppress list --all", ""},
-	"permesso suppress list --limit":    {"suppress list", "suppress list --limit 1", ""},
+	"permesso suppress add --scope":       {"suppress add +393471000045", "suppress add +393471000045 --scope kind:marketing", ""},
+	"permesso suppress add --reason":      {"suppress add +393471000045", "suppress add +393471000045 --reason mail", "suppress list"},
+	"permesso suppress remove --reason":   {"suppress remove +393471000044", "suppress remove +393471000044 --reason mistake", ""},
+	"permesso reviews close --stop":       {"reviews close +393471000041 --not-a-stop --reason x", "reviews close +393471000041 --stop --reason x", "suppress list"},
+	"permesso reviews close --not-a-stop": {"reviews close +393471000041 --stop --reason x", "reviews close +393471000041 --not-a-stop --reason x", "suppress list"},
+	"permesso reviews close --scope":      {"reviews close +393471000041 --stop --reason x", "reviews close +393471000041 --stop --reason x --scope kind:marketing", ""},
+	"permesso reviews close --reason":     {"reviews close +393471000041 --stop", "reviews close +393471000041 --stop --reason x", ""},
+	"permesso reviews list --limit":       {"reviews list", "reviews list --limit 1", ""},
+	"permesso suppress list --all":        {"suppress list", "suppress list --all", ""},
+	"permesso suppress list --limit":      {"suppress list", "suppress list --limit 1", ""},
 
 	"permesso templates show --preview":  {"templates show weekend_offer it", "templates show weekend_offer it --campaign weekend-offer --preview +393471000020", ""},
 	"permesso templates show --campaign": {"templates show weekend_offer it --preview +393471000020", "templates show weekend_offer it --preview +393471000020 --campaign weekend-offer", ""},
@@ -188,6 +193,7 @@ func lived(t *testing.T) (w *world, done, open string) {
 	open = strings.TrimSpace(w.must("run", "order-ready", "--detach"))
 	w.must("halt")
 	w.must("resume")
+	w.unclear(map[string]string{phoneOf(41): "make it stop", phoneOf(40): "so many messages"})
 	w.write("NEW", "phone,name\n+393471000777,New\n")
 	w.write("BAD", "phone,name\nabc,New\n")
 	w.write("CONSENT", "phone,category,action,at,source,wording\n+393471000045,offers,granted,2026-03-01T10:00:00Z,email,Libreria Aurora\n")
@@ -294,7 +300,7 @@ func TestSandboxFlags(t *testing.T) {
 	go func() {
 		ended <- w.runContext(ctx, "sandbox", "--listen", strings.TrimPrefix(base, "http://"), "--token", "tok", "--app-secret", "sec", "--account-id", "42", "--number", "77",
 			"--ledger", ledger, "--templates", w.path("templates.json"), "--webhook-url", "http://"+receiver.Addr+"/webhook",
-			"--latency", "30ms", "--status-delay", "1ms", "--opt-out-every", "1", "--messages-per-second", "1000")
+			"--latency", "30ms", "--status-delay", "1ms", "--opt-out-every", "1", "--messages-per-second", "1000", "--messaging-limit", "1")
 	}()
 	ask := func(method, path, token, body string) (int, string, time.Duration) {
 		request, err := http.NewRequestWithContext(t.Context(), method, base+path, strings.NewReader(body))
@@ -326,6 +332,9 @@ func TestSandboxFlags(t *testing.T) {
 	}
 	if status, text, took := ask("POST", "/v25.0/77/messages", "tok", message); status != 200 || took < 30*time.Millisecond {
 		t.Errorf("--number, --latency: %d after %s: %s", status, took, text)
+	}
+	if _, text, _ := ask("POST", "/v25.0/77/messages", "tok", strings.Replace(message, "000001", "000002", 1)); !strings.Contains(text, "131048") {
+		t.Errorf("--messaging-limit: %s", text)
 	}
 	select {
 	case <-told:

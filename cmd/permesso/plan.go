@@ -80,6 +80,9 @@ func (s *session) planAll(ctx context.Context, a *app.App, campaigns []scheduler
 	if err := a.FirstTemplates(ctx); err != nil {
 		a.Log.Warn("Meta's templates were never read, and cannot be read now", "error", err)
 	}
+	if err := a.FirstLimit(ctx); err != nil {
+		a.Log.Warn("Meta's messaging limit was never read, and cannot be read now: plans keep to none", "error", err)
+	}
 	for i, c := range campaigns {
 		plan, err := a.Plan(ctx, c.ID, at)
 		if err != nil {
@@ -192,7 +195,24 @@ func (s *session) tellPlan(cfg *config.Config, p scheduler.Plan) error {
 	if err := t.flush(); err != nil {
 		return err
 	}
+	if err := s.tellWaves(p.Waves, zone); err != nil {
+		return err
+	}
 	return s.tellSample(p.Sample, zone)
+}
+
+func (s *session) tellWaves(waves []scheduler.PlanWave, zone *time.Location) error {
+	if len(waves) == 0 {
+		return nil
+	}
+	if err := s.print(""); err != nil {
+		return err
+	}
+	t := s.table("WAVE", "PEOPLE", "FROM").numbers(1)
+	for _, w := range waves {
+		t.row("up to "+w.UpTo, fmt.Sprint(w.People), clock(w.At, zone))
+	}
+	return t.flush()
 }
 
 func (s *session) tellSample(sample []scheduler.PlanSample, zone *time.Location) error {

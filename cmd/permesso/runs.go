@@ -34,6 +34,7 @@ type runLine struct {
 	State      scheduler.RunState `json:"state"`
 	Why        string             `json:"why"`
 	Breaker    string             `json:"breaker,omitempty"` // that paused it
+	Wave       string             `json:"wave,omitempty"`    // that it is at, and what that waits for
 	Number     string             `json:"number"`
 	Test       bool               `json:"test"`
 	Manual     bool               `json:"manual"`
@@ -56,10 +57,11 @@ func runLineOf(r scheduler.Run) runLine {
 		approval = &r.Approval
 	}
 	at := func(t time.Time) report.Time { return report.Time{Time: t} }
+	utc := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 	return runLine{
 		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
-		Resends: r.Resends,
-		FireAt:  at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
+		Resends: r.Resends, Wave: r.WaveSays(utc),
+		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
 	}
 }
 
@@ -247,7 +249,7 @@ func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
 		approved = fmt.Sprintf("by %s at %s, for %d people", run.Approval.By, clock(run.Approval.At, zone), run.Approval.People)
 	}
 	for _, row := range [][2]string{
-		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"paused by", pausedBy(run)}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
+		{"campaign", run.CampaignID}, {"state", string(run.State)}, {"why", run.Why}, {"paused by", pausedBy(run)}, {"wave", run.WaveSays(func(t time.Time) string { return clock(t, zone) })}, {"started", how}, {"approved", approved}, {"plan", run.Plan.Hash}, {"number", run.NumberID},
 		{"fires at", clock(run.FireAt, zone)}, {"first message", clock(run.StartedAt, zone)}, {"finished", clock(run.FinishedAt, zone)},
 		{"audience", run.Plan.Filter}, {"planned", fmt.Sprintf("%d matched, %d allowed, %d deferred", run.Plan.Matched, run.Plan.Allowed, run.Plan.Deferred)},
 	} {

@@ -51,6 +51,7 @@ func (s *session) sandboxVerb() *cobra.Command {
 	flags.StringVar(&f.ledger, "ledger", "", "a `FILE` that gets one JSON line for each message, on the disk before the message is answered")
 	flags.DurationVar(&f.o.Latency, "latency", 0, "the `DURATION` of each answer, such as 80ms")
 	flags.DurationVar(&f.o.StatusDelay, "status-delay", 0, "the `DURATION` between sent, delivered and read")
+	flags.IntVar(&f.o.MessagingLimit, "messaging-limit", 0, "refuse with 131048 more than `N` people in any 24 hours; 0 is no limit")
 	flags.IntVar(&f.o.OptOutEvery, "opt-out-every", 0, "each `N`th person answers STOP; 0 is nobody")
 	return cmd
 }

@@ -83,6 +83,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	a.sealLedger()
 	db.ActFor(cfg.Business.Name)
 	db.Attach("none", math.MaxInt64) // nothing leaves before Enter
+	db.NameLimit(cfg.MessagingLimit())
 	db.ShareLocations(cfg.Rules.Locations)
 	cfg.Rules.Lots = db.Lots()
 	return a, nil

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/permesso/permesso/internal/graph"
@@ -25,7 +26,8 @@ type watcher struct {
 	token     string // as it was at the last look: another one is tried at once
 	silenceAt time.Time
 	// since is from when on silence counts: a process that listens only while it runs has not heard what came before.
-	since time.Time
+	since     time.Time
+	numbersAt time.Time // when Meta is next asked about the numbers
 }
 
 // watchBreakers looks after the breakers until ctx is done. since is from when on messages count that nothing is heard of.
@@ -53,6 +55,9 @@ func (w *watcher) look(ctx context.Context, now time.Time) error {
 	halted, _, err := w.Store.Halted(ctx)
 	if err != nil || !halted.IsZero() {
 		return err // nothing may leave, so that nothing has to heal
+	}
+	if err := errors.Join(w.readNumbers(ctx, now), w.watchRuns(ctx)); err != nil {
+		return err
 	}
 	token := w.config().Graph.AccessToken.Reveal()
 	changed := token != w.token
@@ -137,8 +142,9 @@ func (w *watcher) mended(ctx context.Context, b sender.Breaker) bool {
 		}
 		return false
 	case sender.BreakNumber:
-		n, err := w.Graph.Number(ctx, b.Subject)
-		return err == nil && maySend(n)
+		id, _ := b.Number()
+		n, err := w.Graph.Number(ctx, id)
+		return err == nil && mendedNumber(n, b)
 	case sender.BreakAccount:
 		for _, n := range numbers {
 			if n, err := w.Graph.Number(ctx, n.ID); err != nil || !maySend(n) {

@@ -35,6 +35,10 @@ func (a *App) PlanEach(ctx context.Context, campaigns []string, when time.Time) 
 	if err != nil {
 		return nil, err
 	}
+	places, err := a.Store.Places(ctx)
+	if err != nil {
+		return nil, err
+	}
 	drafts := make([]*scheduler.Draft, len(campaigns))
 	for i, id := range campaigns {
 		run, err := a.newRun(id, RunOptions{At: when})
@@ -44,6 +48,7 @@ func (a *App) PlanEach(ctx context.Context, campaigns []string, when time.Time) 
 		if drafts[i], err = scheduler.NewDraft(run, catalogue, a.Rate(run.NumberID)); err != nil {
 			return nil, err
 		}
+		drafts[i].Within(&places)
 	}
 	return scheduler.CountEach(ctx, a.Store, drafts, when)
 }

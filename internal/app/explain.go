@@ -26,6 +26,14 @@ func (a *App) Explain(ctx context.Context, campaign string, number phone.Number,
 	if err != nil {
 		return policy.Decision{}, nil, err
 	}
+	if err := a.within(ctx, draft); err != nil {
+		return policy.Decision{}, nil, err
+	}
+	stopped, err := a.stoppedBy(ctx, draft.Run.ForSender())
+	if err != nil {
+		return policy.Decision{}, nil, err
+	}
+	draft.Stop(stopped)
 	subject, found, err := a.Store.Subject(ctx, number, draft.Wants(run.FireAt))
 	if err != nil {
 		return policy.Decision{}, nil, err

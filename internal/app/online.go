@@ -10,6 +10,7 @@ import (
 	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/graph"
 	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/sender"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -63,6 +64,13 @@ func (o *Online) askNumber(ctx context.Context, client *graph.Client, n config.N
 	state, err := client.Number(ctx, n.ID)
 	if err != nil {
 		return fmt.Errorf("asking Meta: %w", err)
+	}
+	limit, known := state.Limit()
+	switch named := n.MessagingLimit; {
+	case named == nil && !known:
+		o.Warnings = append(o.Warnings, fmt.Sprintf("Meta names no messaging limit for number %s: nothing is held back for it, unless messaging_limit does", n.ID))
+	case named != nil && known && limit != sender.AnyNumber && *named > limit:
+		o.Warnings = append(o.Warnings, fmt.Sprintf("number %s has messaging_limit %d, and Meta grants the portfolio %d people in any 24 hours: it will refuse the others", n.ID, *named, limit))
 	}
 	o.Numbers = append(o.Numbers, OnlineNumber{state.ID, state.Display, state.VerifiedName, state.Status, state.Quality, state.Tier})
 	if state.CanSend == "BLOCKED" || state.CanSend == "LIMITED" {

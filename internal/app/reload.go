@@ -91,6 +91,7 @@ func (a *App) reload() {
 		return
 	}
 	a.source.wrong.Store(nil)
+	a.Store.NameLimit(cfg.MessagingLimit())
 	a.standingMoved()
 	a.Log.Info("the configuration was read anew and holds for new runs; runs keep what they began with", "file", cfg.File, "campaigns", len(cfg.Campaigns), "hash", cfg.Hash())
 	for _, warning := range cfg.Warnings {

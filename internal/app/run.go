@@ -73,6 +73,9 @@ func (a *App) count(ctx context.Context, run scheduler.Run, catalogue templates.
 	if err != nil {
 		return run, err
 	}
+	if err := a.within(ctx, draft); err != nil {
+		return run, err
+	}
 	plans, err := scheduler.MakePlans(ctx, a.Store, nil, []*scheduler.Draft{draft}, now)
 	if err != nil {
 		return run, err
@@ -124,6 +127,9 @@ func (a *App) CreateRun(ctx context.Context, campaign string, o RunOptions) (sch
 	run, catalogue, err := a.startable(ctx, campaign, o)
 	if err != nil {
 		return run, err
+	}
+	if err := a.FirstLimit(ctx); err != nil {
+		a.Log.Warn("Meta's messaging limit was never read, and cannot be read now", "error", err)
 	}
 	if run, err = a.count(ctx, run, catalogue, run.FireAt); err != nil {
 		return run, err

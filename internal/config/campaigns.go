@@ -214,6 +214,8 @@ func (l *loader) readLimits(o object, c *scheduler.Campaign) {
 			v.warn(errcode.HoldoutOfServiceMessages, "%s of the people do not get these %s messages, and nothing tells them: a holdout is for marketing", c.Holdout, kind)
 		}
 	}
+	l.readWaves(o, c)
+	l.readGuard(o, c)
 	v, found := o.get("not_after")
 	if !found {
 		return

@@ -70,7 +70,6 @@ func (s *survey) section(path string, known section, v value) {
 		v, found := written[k.name]
 		at, row := joinPath(path, k.name), joinPath(known.path, k.name)
 		switch {
-		case k.later != "":
 		case row == "campaigns":
 			s.campaigns(k.form.each)
 		case found:
@@ -122,7 +121,7 @@ func (s section) needsNothing() bool {
 			return false
 		}
 	}
-	return len(s.oneOf) == 0
+	return len(s.oneOf) == 0 && !s.filled
 }
 
 // resolved is what a key comes to once the loader has taken the rest of the file into account, present or absent.

@@ -7,11 +7,8 @@ import (
 	"github.com/permesso/permesso/policy"
 )
 
-// BuiltKeys are the paths of all keys that are read, LaterKeys of those that are refused as not built yet.
-func BuiltKeys() []string { return keyPaths(func(k key) bool { return k.later == "" }) }
-
-// LaterKeys: see BuiltKeys.
-func LaterKeys() []string { return keyPaths(func(k key) bool { return k.later != "" }) }
+// Keys are the paths of all keys.
+func Keys() []string { return keyPaths(func(key) bool { return true }) }
 
 func keyPaths(which func(key) bool) []string {
 	var paths []string
@@ -25,7 +22,7 @@ func keyPaths(which func(key) bool) []string {
 	return paths
 }
 
-// SchemaOf is the schema of the key at a path of BuiltKeys or LaterKeys, nil when it has none.
+// SchemaOf is the schema of the key at a path of Keys, nil when it has none.
 func SchemaOf(path string) map[string]any {
 	text, err := Schema()
 	if err != nil {

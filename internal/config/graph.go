@@ -160,5 +160,18 @@ func (l *loader) readNumber(o object) {
 		}
 		number.MessagesPerSecond = rate
 	}
+	if v, found := o.get("phone"); found {
+		number.Phone, _ = v.phone(l.cfg.Business.Country)
+	}
+	if v, found := o.get("messaging_limit"); found {
+		const want = "a whole number of people, 0 (nobody) or more"
+		people, ok := v.whole(want)
+		switch {
+		case ok && people < 0:
+			v.fail(errcode.NumberOutOfRange, "messaging_limit must be %s, not %d; without this key it is read from Meta", want, people)
+		case ok:
+			number.MessagingLimit = &people
+		}
+	}
 	l.cfg.Numbers = append(l.cfg.Numbers, number)
 }

@@ -21,21 +21,29 @@ const (
 
 // holdout reads the share of the people who do not get what.
 func (v value) holdout(what string) policy.Share {
+	share, ok := v.share()
+	if ok && share == policy.Everybody {
+		v.warn(errcode.HoldoutOfEverybody, "everybody is held out: nobody gets %s", what)
+	}
+	return share
+}
+
+// share reads a part of all people.
+func (v value) share() (policy.Share, bool) {
 	text, ok := v.scalar(wantShare)
 	if !ok {
-		return 0
+		return 0, false
 	}
 	share, err := policy.ParseShare(text)
 	switch {
-	case err == nil && share == policy.Everybody:
-		v.warn(errcode.HoldoutOfEverybody, "everybody is held out: nobody gets %s", what)
 	case err == nil:
+		return share, true
 	case decimalNumber.MatchString(text):
 		v.fail(errcode.InvalidShare, "%s must be %s: %s has no %% sign", v.name(), wantShare, text)
 	default:
 		v.fail(errcode.InvalidShare, "%s must be %s, with at most four decimals, not %q", v.name(), wantShare, text)
 	}
-	return share
+	return 0, false
 }
 
 var closedDaysFile = regexp.MustCompile(`.\.[Cc][Ss][Vv]$`)

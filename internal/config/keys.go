@@ -17,22 +17,22 @@ type section struct {
 	// oneOf are the keys of which exactly one must be there. beside is a key that goes with besideOnly alone of them.
 	oneOf              []string
 	beside, besideOnly string
+	filled             bool // at least one of its keys must be there
 }
 
-// key is one key. later says why it is refused while its feature is not built; "" is a key that is read.
+// key is one key.
 type key struct {
 	name     string
 	says     string // one sentence, which editors show
 	form     form
 	required bool
 	fallback any // what holds while the key is absent and the loader fills something in; nil is nothing
-	later    string
 }
 
 func sections() []section {
 	return []section{
 		rootKeys, businessKeys, listenKeys, graphKeys, numberKeys, categoryKeys, policyKeys, capKeys, quietKeys, countryKeys, optOutKeys, optInKeys, approvalKeys, notifyKeys, repliesKeys, retentionKeys,
-		campaignKeys, scheduleKeys, windowKeys, parameterKeys, headerKeys, pictureKeys, documentKeys, valueKeys, buttonKeys,
+		campaignKeys, guardKeys, scheduleKeys, windowKeys, parameterKeys, headerKeys, pictureKeys, documentKeys, valueKeys, buttonKeys,
 	}
 }
 
@@ -48,9 +48,7 @@ func (s section) key(name string) (key, bool) {
 func (s section) names() []string {
 	var names []string
 	for _, k := range s.keys {
-		if k.later == "" {
-			names = append(names, k.name)
-		}
+		names = append(names, k.name)
 	}
 	return names
 }

@@ -76,6 +76,8 @@ func keyCases() map[string]keyCase {
 		"graph.verify_token":            {plain, inHead("token: ${WHATSAPP_VERIFY_TOKEN}", "token: ${WHATSAPP_APP_SECRET}"), func(c *config.Config) any { return c.Graph.VerifyToken.Reveal() }, "value-of-WHATSAPP_APP_SECRET"},
 		"numbers[].id":                  {plain, inHead("111222333444", "999"), func(c *config.Config) any { return c.Numbers[0].ID }, "999"},
 		"numbers[].messages_per_second": {plain, inHead("80}", "12.5}"), func(c *config.Config) any { return c.Numbers[0].MessagesPerSecond }, 12.5},
+		"numbers[].phone":               {plain, inHead("80}", `80, phone: "06 9898 7654"}`), func(c *config.Config) any { return string(c.ReplyNumber()) }, "+390698987654"},
+		"numbers[].messaging_limit":     {plain, inHead("80}", "80, messaging_limit: 250}"), func(c *config.Config) any { return asJSON(c.MessagingLimit()) }, "250"},
 		"categories.*.kind":             {plain, inHead("{kind: marketing}", "{kind: authentication}"), func(c *config.Config) any { return string(c.Rules.Categories["offers"].Kind) }, "authentication"},
 		"categories.*.title":            {plain, inHead("{kind: marketing}", "{kind: marketing, title: {pt-BR: Ofertas}}"), func(c *config.Config) any { return c.Rules.Categories["offers"].Title["pt-BR"] }, "Ofertas"},
 		"categories.*.consent_expires_after": {plain, inHead("{kind: marketing}", "{kind: marketing, consent_expires_after: 1d12h}"),
@@ -105,6 +107,7 @@ func keyCases() map[string]keyCase {
 			`[{"Language":"it","Text":"Fatto. Libreria Aurora"},{"Language":"en","Text":"Done."}]`},
 		"opt_out.help":     {plain, section("opt_out: {help: {en: \"{{business}}: write STOP to stop.\"}}\n"), func(c *config.Config) any { return asJSON(c.OptOutHelp) }, `[{"Language":"en","Text":"Libreria Aurora: write STOP to stop."}]`},
 		"opt_in.keywords":  {plain, section("opt_in: {keywords: {en: [count me in]}}\n"), func(c *config.Config) any { return asJSON(c.OptIn.Keywords) }, `{"en":["count me in"]}`},
+		"opt_in.pages":     {plain, strings.Replace(section("opt_in: {pages: [offers]}\n"), "80}", `80, phone: "+390698987654"}`, 1), func(c *config.Config) any { return asJSON(c.OptIn.Pages) }, `["offers"]`},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.
@@ -169,13 +172,17 @@ func addCampaignCases(cases map[string]keyCase) {
 		"campaigns[].holdout":   {head + tail, campaign("    holdout: 0.5%\n"), read(func(c scheduler.Campaign) any { return int(c.Holdout) }), 5000},
 		"campaigns[].budget": {section(ratesKey), section(ratesKey) + "    budget: 500 EUR\n",
 			read(func(c scheduler.Campaign) any { return asJSON(c.Budget) }), `{"currency":"EUR","amount":500.00}`},
-		"campaigns[].max_recipients": {head + tail, campaign("    max_recipients: 7\n"), read(func(c scheduler.Campaign) any { return asJSON(c.MaxRecipients) }), "7"},
-		"campaigns[].not_after":      {head + tail, campaign("    not_after: 2026-12-31T20:00:00+01:00\n"), read(func(c scheduler.Campaign) any { return asJSON(c.NotAfter) }), `"2026-12-31T19:00:00Z"`},
-		"campaigns[].audience":       {head + tail, campaign("    audience: country = \"IT\"\n"), read(func(c scheduler.Campaign) any { return c.Audience }), `country = "IT"`},
-		"campaigns[].window":         {head + tail, campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), window, `{"From":1080,"To":1200,"In":"recipient"}`},
-		"campaigns[].window.from":    {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: 17:30, to: \"20:00\"}\n"), window, `{"From":1050,"To":1200,"In":"recipient"}`},
-		"campaigns[].window.to":      {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"02:00\"}\n"), window, `{"From":1080,"To":120,"In":"recipient"}`},
-		"campaigns[].window.in":      {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"20:00\", in: campaign}\n"), window, `{"From":1080,"To":1200,"In":"campaign"}`},
+		"campaigns[].max_recipients":          {head + tail, campaign("    max_recipients: 7\n"), read(func(c scheduler.Campaign) any { return asJSON(c.MaxRecipients) }), "7"},
+		"campaigns[].not_after":               {head + tail, campaign("    not_after: 2026-12-31T20:00:00+01:00\n"), read(func(c scheduler.Campaign) any { return asJSON(c.NotAfter) }), `"2026-12-31T19:00:00Z"`},
+		"campaigns[].audience":                {head + tail, campaign("    audience: country = \"IT\"\n"), read(func(c scheduler.Campaign) any { return c.Audience }), `country = "IT"`},
+		"campaigns[].window":                  {head + tail, campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), window, `{"From":1080,"To":1200,"In":"recipient"}`},
+		"campaigns[].window.from":             {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: 17:30, to: \"20:00\"}\n"), window, `{"From":1050,"To":1200,"In":"recipient"}`},
+		"campaigns[].window.to":               {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"02:00\"}\n"), window, `{"From":1080,"To":120,"In":"recipient"}`},
+		"campaigns[].window.in":               {campaign("    window: {from: \"18:00\", to: \"20:00\"}\n"), campaign("    window: {from: \"18:00\", to: \"20:00\", in: campaign}\n"), window, `{"From":1080,"To":1200,"In":"campaign"}`},
+		"campaigns[].waves":                   {head + tail, campaign("    waves: [1%, 5%]\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Waves) }), "[10000,50000]"},
+		"campaigns[].guard":                   {head + tail, campaign("    guard: {failures: 10%, opt_outs_per_1000: 15}\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Guard) }), `{"opt_outs_per_1000":15,"failures":100000}`},
+		"campaigns[].guard.opt_outs_per_1000": {head + tail, campaign("    guard: {opt_outs_per_1000: 2.5}\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Guard) }), `{"opt_outs_per_1000":2.5}`},
+		"campaigns[].guard.failures":          {head + tail, campaign("    guard: {failures: 0%}\n"), read(func(c scheduler.Campaign) any { return asJSON(c.Guard) }), `{"failures":0}`},
 	} {
 		cases[name] = c
 	}
@@ -225,11 +232,13 @@ func addParameterCases(cases map[string]keyCase) {
 	} {
 		cases[at+key] = keyCase{head + tail, parameters(c[0]), func(c *config.Config) any { return asJSON(first(c).Message.Parameters) }, c[1]}
 	}
+	cases[at+".buttons.*.page"] = keyCase{head + tail, "public_url: https://wa.aurora.example\n" + parameters(`{buttons: {0: {page: true}}}`),
+		func(c *config.Config) any { return asJSON(first(c).Message.Parameters) }, `{"buttons":{"0":{"page":"https://wa.aurora.example/p/"}}}`}
 }
 
 func TestEveryKeyChangesSomething(t *testing.T) {
 	cases := keyCases()
-	for _, key := range config.BuiltKeys() {
+	for _, key := range config.Keys() {
 		if key == "version" || key == "include" {
 			continue // TestVersion, TestInclude
 		}

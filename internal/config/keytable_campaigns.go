@@ -19,11 +19,16 @@ var (
 		{name: "parameters", says: "What fills the template's variables.", form: mapping(&parameterKeys)},
 		{name: "priority", says: "The campaign with the higher one wins where a cap leaves room for one message.", form: wholeForm(-1 << 31), fallback: 0},
 		{name: "holdout", says: "The share of the people who do not get this campaign, for comparison, such as 5%; who they are never changes.", form: shareForm()},
-		{name: "waves", later: "a run goes out in one wave"},
-		{name: "guard", later: "no run stops itself over opt-outs or failures"},
+		{name: "waves", says: "The parts of its people to which a run goes first, each with those before it, such as [1%, 5%, 20%]; between two waves it waits for what is heard of the last.",
+			form: listOf(shareForm()).filled().distinct()},
+		{name: "guard", says: "What stops a run by itself.", form: mapping(&guardKeys)},
 		{name: "max_recipients", says: "How many people a run may write to; 0 is nobody, and without this key there is no limit.", form: wholeForm(0)},
 		{name: "budget", says: "What the messages of a run may cost at the prices of rates, such as 500 EUR; who comes after that gets none.", form: shaped(budgetShape, wantBudget)},
 		{name: "not_after", says: "Nothing of it is sent later than this moment.", form: instantForm()},
+	}}
+	guardKeys = section{path: "campaigns[].guard", says: "What stops a run by itself: it pauses until a person resumes it.", filled: true, keys: []key{
+		{name: "opt_outs_per_1000", says: "How many of 1,000 people who got it may opt out, such as 15.", form: numberForm(node{Type: "number", Minimum: new(0), Maximum: new(1000)})},
+		{name: "failures", says: "Which share of the messages may fail, such as 10%.", form: shareForm()},
 	}}
 	scheduleKeys = section{path: "campaigns[].schedule", says: "When a campaign goes out: by cron again and again, or at one moment.", oneOf: []string{"cron", "at"}, keys: []key{
 		{name: "cron", says: "Minute, hour, day, month and weekday in the schedule's time zone, such as \"0 18 * * FRI\".", form: cronForm()},
@@ -73,10 +78,11 @@ var (
 			{name: "default", says: "The text for people without this field.", form: textForm()},
 		}}
 	buttonKeys = section{path: "campaigns[].parameters.buttons.*", says: "What fills a button's variable.",
-		oneOf: []string{"text", "field", "payload"}, beside: "default", besideOnly: "field", keys: []key{
+		oneOf: []string{"text", "field", "payload", "page"}, beside: "default", besideOnly: "field", keys: []key{
 			{name: "text", says: "The same text for everybody, such as the end of a link.", form: valueForm()},
 			{name: "field", says: "The contact's field that fills it, such as name or attributes.coupon.", form: fieldForm()},
 			{name: "default", says: "The text for people without this field.", form: textForm()},
 			{name: "payload", says: "What a quick reply sends back; opt_out makes it the stop button.", form: payloadForm()},
+			{name: "page", says: "With true the button's link leads to the person's own page; at Meta it is public_url and /p/{{1}}.", form: trueForm()},
 		}}
 )

@@ -141,38 +141,6 @@ func TestContractExample(t *testing.T) {
 	path := filepath.Join(folder, "config.yaml")
 	write(t, path, contractExample)
 
-	// As it stands, exactly the keys that are not built are refused, each by its name.
-	_, err := config.Load(path, secrets)
-	problems, wrong := errors.AsType[*config.Problems](err)
-	if !wrong {
-		t.Fatalf("Load says %v", err)
-	}
-	later := map[string]bool{}
-	for _, key := range config.LaterKeys() {
-		later[key] = true
-	}
-	unbuilt := map[int]bool{}
-	for _, p := range problems.All {
-		key := strings.NewReplacer("[0]", "[]").Replace(p.Path)
-		name := key[strings.LastIndexByte(key, '.')+1:]
-		if !later[key] || !strings.HasPrefix(p.Message, name+" is not built yet: ") {
-			t.Errorf("%s", p)
-		}
-		delete(later, key)
-		unbuilt[p.Line] = true
-	}
-	if len(later) > 0 {
-		t.Errorf("accepted in silence: %v", later)
-	}
-
-	// Without them it loads, and with its included file.
-	var rest []string
-	for i, line := range strings.Split(contractExample, "\n") {
-		if !unbuilt[i+1] {
-			rest = append(rest, line)
-		}
-	}
-	write(t, path, strings.Join(rest, "\n"))
 	c, err := config.Load(path, secrets)
 	if err != nil {
 		t.Fatal(err)

@@ -25,8 +25,8 @@ const (
 
 // Schema returns the JSON Schema (draft 2020-12) of config.yaml, made from the keys that Load reads by. It takes every
 // file that Load takes; what it cannot see, such as a campaign that names an unknown category, only Load refuses. Of the
-// draft it uses what editors of the earlier draft-07 understand as well, and three words that other readers
-// ignore: patternErrorMessage, and for keys that are not built yet errorMessage and doNotSuggest.
+// draft it uses what editors of the earlier draft-07 understand as well, and a word that other readers ignore:
+// patternErrorMessage.
 func Schema() ([]byte, error) {
 	defs := []property{{"config", rootKeys.node()}, {"included", includedFile()}}
 	for _, s := range sections() {
@@ -73,6 +73,9 @@ func (s section) node() node {
 		}
 	}
 	n.OneOf = s.choices()
+	if s.filled {
+		n.MinKeys = 1
+	}
 	return n
 }
 
@@ -90,13 +93,6 @@ func (s section) choices() []node {
 }
 
 func (k key) node() node {
-	if k.later != "" {
-		return node{
-			// A value that nobody writes: what is not in an enum editors refuse in our words, what a "not" matches in theirs.
-			Description: "Not built yet: " + k.later + ".", Enum: []string{"(not built yet)"}, Unproposed: true,
-			Refusal: fmt.Sprintf("%s is not built yet: %s; remove it", k.name, k.later),
-		}
-	}
 	n := k.form.schema
 	n.Description, n.Default = k.says, k.fallback
 	return n
@@ -138,8 +134,6 @@ type node struct {
 	Default      any        `json:"default,omitempty"`
 	Defs         properties `json:"$defs,omitempty"`
 	PatternError string     `json:"patternErrorMessage,omitempty"`
-	Refusal      string     `json:"errorMessage,omitempty"`
-	Unproposed   bool       `json:"doNotSuggest,omitempty"`
 
 	AdditionalProperties any `json:"additionalProperties,omitempty"` // a node, or no
 }

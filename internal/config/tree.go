@@ -196,7 +196,7 @@ type object struct {
 	misspelt map[string]bool
 }
 
-// object reads a mapping of known keys: unknown ones and those that are not built yet are mistakes.
+// object reads a mapping of known keys: unknown ones are mistakes.
 func (v value) object(known section) (object, bool) {
 	entries, ok := v.entries(known.want())
 	if !ok {
@@ -204,14 +204,12 @@ func (v value) object(known section) (object, bool) {
 	}
 	o := object{value: v, known: known, entries: make(map[string]entry, len(entries)), misspelt: map[string]bool{}}
 	for _, e := range entries {
-		k, found := known.key(e.key)
+		_, found := known.key(e.key)
 		switch {
 		case !found:
 			code, hint := known.hint(e.key)
 			e.name.fail(code, "unknown key %q%s", e.key, hint)
 			o.misspelt[known.near(e.key)] = true
-		case k.later != "":
-			e.name.fail(errcode.NotBuiltYet, "%s is not built yet: %s; remove it", e.key, k.later)
 		case !o.has(e.key): // of a key written twice, which checkShape reports, the first counts
 			o.entries[e.key] = e
 		}

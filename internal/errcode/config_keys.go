@@ -6,7 +6,6 @@ const (
 	MisplacedKey     Code = "misplaced_key"
 	DuplicateKey     Code = "duplicate_key"
 	MissingKey       Code = "missing_key"
-	NotBuiltYet      Code = "not_built_yet"
 	EmptyValue       Code = "empty_value"
 	WrongType        Code = "wrong_type"
 	UnquotedText     Code = "unquoted_text"
@@ -51,11 +50,6 @@ right:  - id: weekend-offer
 			Code: MissingKey, Title: "A key that is missing",
 			Means: "Without this key nobody can know what to do, and nothing is guessed.",
 			Do:    "Add the key; the message says what it is for.",
-		},
-		{
-			Code: NotBuiltYet, Title: "A key of a feature that is not built yet",
-			Means: "The key is reserved for a feature that this version does not have. It is refused, since whoever writes it counts on it.",
-			Do:    "Remove the key, or use a newer version of permesso.",
 		},
 		{
 			Code: EmptyValue, Title: "A key without a value",

@@ -39,7 +39,7 @@ func reasons() []Entry {
 		{
 			Code: "opt_out_review", Title: "A message of theirs looked like an opt-out",
 			Means: "It was almost a STOP, and until a human has read it nothing is sent.",
-			Do:    "Ask the person what they meant. If it was a stop, set it with `permesso suppress add PHONE`.",
+			Do:    "`permesso reviews list` shows the text. Say what it means with `permesso reviews close PHONE`, and `--stop` or `--not-a-stop`; ask the person when in doubt.",
 		},
 		{
 			Code: "no_consent", Title: "No consent is on record for this category",
@@ -122,14 +122,14 @@ func reasons() []Entry {
 			Do:    "Raise `budget`, or narrow the audience.",
 		},
 		{
-			Code: "messaging_limit", Title: "Meta's limit of people per day is reached",
-			Means: "Meta limits how many different people a business may write to first in 24 hours.",
-			Do:    "Spread the run over several days, or have the limit raised in WhatsApp Manager.",
+			Code: "messaging_limit", Title: "The limit of people per day is reached",
+			Means: "Meta limits how many different people a portfolio may write to in any 24 hours, over all its numbers. Whoever is beyond the limit stays queued, until a place becomes free (`due_at`); with `messaging_limit: 0` nobody is written to.",
+			Do:    "Nothing: they get it as places become free. Meta raises the limit by itself for good quality; `messaging_limit` of the numbers sets a lower one.",
 		},
 		{
-			Code: "quality_guard", Title: "Too many opt-outs or failures stopped the run",
-			Means: "`guard` of the campaign was reached, and whoever was still waiting gets nothing.",
-			Do:    "Find out why people leave, with `permesso report --run RUN`, before the campaign goes out again.",
+			Code: "quality_guard", Title: "The person's wave has not begun, or the guard stopped the run",
+			Means: "A run with `waves` goes to a part of its people first, and whoever is of a later wave stays queued until what was heard of the last one was watched for five minutes. Where more opted out, or failed, than `guard` allows, the run pauses: nobody is lost, and nobody gets anything.",
+			Do:    "`permesso runs show RUN` says which wave it is, or why it paused. Find out why people leave, with `permesso report --run RUN`; then `permesso runs resume RUN` goes on, or `permesso runs cancel RUN` ends it.",
 		},
 		{
 			Code: RunCancelled, Title: "An operator cancelled the run",

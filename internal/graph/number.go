@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/sender"
 )
 
 // Number is the state of one of the business's own numbers, in Meta's words (Meta, "Phone numbers", read 2026-09-11).
@@ -81,24 +81,6 @@ func (c *Client) Number(ctx context.Context, id string) (Number, error) {
 
 func upper(w word) string { return strings.ToUpper(string(w)) }
 
-// Limit is the portfolio's messaging limit: unique people in a rolling 24 hours. known is false when Meta named none
-// that can be read; unlimited is a limit that is known not to exist.
-func (n Number) Limit() (people int, unlimited, known bool) { return ParseTier(n.Tier) }
-
-// ParseTier reads a messaging limit as Meta writes it: TIER_250, TIER_2K, TIER_UNLIMITED, or a bare number, of which -1
-// is unlimited (Meta, "Messaging limits" and business_capability_update, read 2026-09-11).
-func ParseTier(tier string) (people int, unlimited, known bool) {
-	text := strings.TrimPrefix(strings.ToUpper(strings.TrimSpace(tier)), "TIER_")
-	if text == "UNLIMITED" || text == "-1" {
-		return 0, true, true
-	}
-	times := 1
-	if rest, ok := strings.CutSuffix(text, "K"); ok {
-		text, times = rest, 1000
-	}
-	people, err := strconv.Atoi(text)
-	if err != nil || people < 0 || people > 1e9 {
-		return 0, false, false
-	}
-	return people * times, false, true
-}
+// Limit is the portfolio's messaging limit: unique people in a rolling 24 hours, or sender.AnyNumber. known is false when Meta
+// named none that can be read.
+func (n Number) Limit() (people int, known bool) { return sender.ParseLimit(n.Tier) }

@@ -153,8 +153,8 @@ func TestNumber(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("Number: %v (-want +got):\n%s", err, diff)
 	}
-	if people, unlimited, known := got.Limit(); people != 2000 || unlimited || !known {
-		t.Errorf("Limit = %d, %v, %v", people, unlimited, known)
+	if people, known := got.Limit(); people != 2000 || !known {
+		t.Errorf("Limit = %d, %v", people, known)
 	}
 	for name, base := range map[string]string{
 		"refused": answering(t, 404, `{"error":{"code":803,"message":"x"}}`), "another object": answering(t, 200, `{}`), "a page": answering(t, 502, `<html>`),
@@ -169,17 +169,5 @@ func TestNumber(t *testing.T) {
 	}
 	if _, err := client(t, "http://nowhere.invalid").Number(t.Context(), "1/2"); err == nil || !strings.Contains(err.Error(), "phone number id") {
 		t.Errorf("a path for an id: %v", err)
-	}
-}
-
-func TestParseTier(t *testing.T) {
-	for tier, want := range map[string][3]any{
-		"TIER_50": {50, false, true}, "TIER_250": {250, false, true}, "TIER_1K": {1000, false, true}, "tier_10k": {10000, false, true}, "TIER_100K": {100000, false, true},
-		"TIER_UNLIMITED": {0, true, true}, "-1": {0, true, true}, "2000": {2000, false, true}, "TIER_NOT_SET": {0, false, false}, "": {0, false, false}, "-5": {0, false, false},
-	} {
-		people, unlimited, known := graph.ParseTier(tier)
-		if got := [3]any{people, unlimited, known}; got != want {
-			t.Errorf("ParseTier(%q) = %v, want %v", tier, got, want)
-		}
 	}
 }

@@ -39,8 +39,8 @@ var sentences = []struct {
 	{policy.FrequencyCap, "this person has had as many messages as the caps allow"},
 	{policy.MaxRecipients, "the run has as many recipients as it is limited to"},
 	{policy.Budget, "the run's budget is spent"},
-	{policy.MessagingLimit, "Meta's limit of people per day is reached"},
-	{policy.QualityGuard, "too many opt-outs or failures stopped the run"},
+	{policy.MessagingLimit, "the limit of people per day is reached"},
+	{policy.QualityGuard, "the wave has not begun, or the guard stopped the run"},
 	{policy.RunCancelled, "an operator cancelled the run"},
 	{Unproven, "the answer was lost, and WhatsApp has said nothing of this message since"},
 }

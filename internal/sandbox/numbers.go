@@ -56,7 +56,7 @@ func (s *Server) addNumber(n Number) error {
 		"platform_type":            "CLOUD_API",
 		"account_mode":             "SANDBOX",
 		"throughput":               map[string]any{"level": level},
-		"whatsapp_business_manager_messaging_limit": "TIER_UNLIMITED",
+		"whatsapp_business_manager_messaging_limit": s.limit.tier(),
 		"health_status": map[string]any{
 			"can_send_message": "AVAILABLE",
 			"entities": []any{

@@ -168,7 +168,15 @@ func (s *Server) judge(p *send, mem *scratch) *fault {
 		return f
 	}
 	mem.filling = filling{template: p.template, version: p.endpoint.version, now: p.at}
-	return mem.filling.check(q.components)
+	if f := mem.filling.check(q.components); f != nil {
+		return f
+	}
+	// Meta documents no code for this: 131048 speaks of restrictions on how
+	// many messages a number may send (graph-api.md §3).
+	if !s.limit.admit(string(p.to.tail), p.at) {
+		return refuse(131048, "Message failed to send: %d people were written to in the last 24 hours, the messaging limit", s.limit.limit)
+	}
+	return nil
 }
 
 // refusesNow counts the tries of a special number and tells whether this one is

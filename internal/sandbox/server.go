@@ -39,6 +39,7 @@ type Options struct {
 	Latency        time.Duration // added before every answer to POST messages
 	Record         bool          // keep every accepted send for Received
 	Ledger         io.Writer     // one JSON line per POST, written before the answer, synced if *os.File
+	MessagingLimit int           // unique people in any 24 hours over all numbers, over it 131048; 0 = unlimited
 	OptOutEvery    int           // every n-th person reached answers STOP; 0 = never
 	IgnoreSuffixes bool          // no special numbers
 	Logger         *slog.Logger  // nil = silent
@@ -67,6 +68,7 @@ type Server struct {
 	records  records
 	ledger   *ledger
 	people   people
+	limit    portfolio
 	queue    queue
 	webhooks webhooks
 
@@ -88,10 +90,12 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("sandbox: no Numbers, give at least one")
 	case o.WebhookURL != "" && o.AppSecret == "":
 		return nil, errors.New("sandbox: WebhookURL needs AppSecret to sign what it posts")
+	case o.MessagingLimit < 0:
+		return nil, fmt.Errorf("sandbox: MessagingLimit is %d, must be 0 (unlimited) or more", o.MessagingLimit)
 	case o.BatchSize < 0 || o.BatchSize > maxBatch:
 		return nil, fmt.Errorf("sandbox: BatchSize is %d, must be 0 to %d", o.BatchSize, maxBatch)
 	}
-	s := &Server{opts: o, log: o.Logger, byID: map[string]*number{}, attempts: map[string]int{}}
+	s := &Server{opts: o, limit: portfolio{limit: o.MessagingLimit, last: map[string]time.Time{}}, log: o.Logger, byID: map[string]*number{}, attempts: map[string]int{}}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}

@@ -113,6 +113,28 @@ func TestPaths(t *testing.T) {
 	}
 }
 
+// More people than the limit are refused, in any number's name; who was reached gets the next message too.
+func TestMessagingLimit(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, func(o *sandbox.Options) {
+		o.MessagingLimit = 2
+		o.Numbers = append(o.Numbers, sandbox.Number{ID: "2", DisplayPhone: "+39 06 1112 2234", CountryCode: "39"})
+	})
+	if got := call(t, s, http.MethodGet, "/v25.0/"+number+"?fields=whatsapp_business_manager_messaging_limit", ""); at(got.body, "whatsapp_business_manager_messaging_limit") != "TIER_2" {
+		t.Error(got.raw)
+	}
+	for i, c := range []struct {
+		from, to string
+		code     int
+	}{{number, "393471000001", 0}, {"2", "393471000002", 0}, {number, "393471000003", 131048}, {"2", "393471000001", 0}, {"2", "393471000004", 131048}} {
+		body := `{"messaging_product":"whatsapp","to":"+` + c.to + `","type":"template","template":{"name":"weekend_offer","language":{"code":"it"},"components":[` +
+			`{"type":"body","parameters":[{"type":"text","text":"Ada"},{"type":"text","text":"oggi"}]},{"type":"button","sub_type":"url","index":"0","parameters":[{"type":"text","text":"x"}]}]}}`
+		if got := call(t, s, http.MethodPost, "/v25.0/"+c.from+"/messages", body); got.code() != c.code {
+			t.Errorf("message %d: %s", i, got.raw)
+		}
+	}
+}
+
 func TestNumber(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, nil)

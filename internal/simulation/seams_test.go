@@ -44,6 +44,11 @@ func (p *process) OpenRuns(ctx context.Context, campaign string) (runs []schedul
 	return runs, err
 }
 
+func (p *process) Places(ctx context.Context) (places scheduler.Places, err error) {
+	err = p.read(func() error { places, err = p.w.db.Places(ctx); return err })
+	return places, err
+}
+
 func (p *process) Range(ctx context.Context, after policy.PersonID, limit int, want scheduler.Want) (stretch scheduler.Stretch, err error) {
 	// Small pages, so that a process can die between two.
 	err = p.read(func() error { stretch, err = p.w.db.Range(ctx, after, min(limit, planPage), want); return err })

@@ -293,6 +293,11 @@ func (s *Store) overrule(ctx context.Context, tx *sqlx.Tx, now instant, id strin
 			if err := s.closeBreaker(ctx, tx, now, b, "run "+id+" was resumed by hand"); err != nil {
 				return err
 			}
+			if b.OfGuard() {
+				if _, err := tx.ExecContext(ctx, "UPDATE runs SET guard_from = $2 WHERE campaign_id = $1 AND watch_at IS NOT NULL AND state IN ('planning', 'running', 'paused')", b.Subject, now); err != nil {
+					return fmt.Errorf("noting from when the guard judges: %w", err)
+				}
+			}
 		}
 	}
 	return nil

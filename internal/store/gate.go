@@ -68,6 +68,11 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 		}
 		var prices []listed
 		answers, prices = judge(run, rows, facts)
+		if limit := s.limitAt(facts.told); limit >= 0 {
+			if err := s.keepLimit(ctx, tx, run, rows, answers, facts, limit); err != nil {
+				return err
+			}
+		}
 		return s.moveGated(ctx, tx, run, rows, answers, prices, facts)
 	})
 	if err != nil {
@@ -81,6 +86,8 @@ func (s *Store) gate(ctx context.Context, run sender.Run, rows []sender.GateRow,
 type gateFacts struct {
 	now      instant
 	open     bool // the run is planning or running, nothing is halted, and this is the database that the process knows
+	wavesAt  []time.Time
+	told     sql.NullInt64 // the messaging limit that Meta told
 	status   map[string]templateFact
 	people   map[policy.PersonID]*policy.Person
 	standing map[policy.PersonID]standing
@@ -172,14 +179,24 @@ func (s *Store) readRun(ctx context.Context, tx *sqlx.Tx, run sender.Run, f *gat
 		Seq         sql.NullInt64      `db:"seq"`
 		Breaker     sender.BreakerKind `db:"breaker"`
 		Subject     string             `db:"subject"`
+		Told        sql.NullInt64      `db:"messaging_limit"`
+		Wave        int                `db:"wave"`
+		WaveOverAt  sql.NullInt64      `db:"wave_over_at"`
 	}
 	home := s.attached()
-	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, i.quarantined_at, h.seq, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject
+	err := tx.SelectContext(ctx, &rows, `SELECT r.state, r.kind, i.halted_at, i.quarantined_at, h.seq, COALESCE(b.kind, '') AS breaker, COALESCE(b.subject, '') AS subject,
+		i.messaging_limit, r.wave, r.wave_over_at
 		FROM runs r CROSS JOIN instance i LEFT JOIN homes h ON h.home_id = $2 LEFT JOIN breakers b ON b.closed_at IS NULL WHERE r.run_id = $1`, run.ID, home.id)
 	if err != nil {
 		return fmt.Errorf("reading the run: %w", err)
 	}
 	f.open = len(rows) > 0 // one for each open breaker, or one
+	if f.open {
+		f.told = rows[0].Told
+		if waves := len(run.Ask.Waves); waves > 0 {
+			f.wavesAt = policy.WavesAt(waves, rows[0].Wave, whenever(rows[0].WaveOverAt), f.now.time())
+		}
+	}
 	for _, row := range rows {
 		run.Kind = row.Kind
 		stopped := row.Breaker != "" && sender.Breaker{Kind: row.Breaker, Subject: row.Subject}.Stops(run)
@@ -234,6 +251,7 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender
 	if run.Rules.Rates != nil {
 		prices = make([]listed, len(rows))
 	}
+	run.Ask.WavesAt = f.wavesAt
 	for i, row := range rows {
 		at := f.standing[row.PersonID]
 		switch {
@@ -249,21 +267,24 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender
 			answers[i] = sender.GateAnswer{State: at.state}
 			continue
 		}
-		template, found := f.status[languageKey(row.Language)]
-		facts := policy.Facts{
-			Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID],
-			Message: policy.Message{InAudience: true, TemplateFound: found, TemplateStatus: template.status, TemplateKind: template.kind, MissingParameter: row.Missing,
-				Spent: f.spent, SpentRead: f.spentRead},
-		}
+		facts := f.of(&run, row, policy.Message{})
 		decision := policy.DecideWithin(run.Rules, facts, sender.BeginWithin)
 		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
 		if prices != nil && decision.Verdict == policy.Allow {
 			price, known := policy.PriceOf(&run.Rules, &facts, facts.Now)
-			prices[i] = listed{price, known, template.kind}
+			prices[i] = listed{price, known, facts.Message.TemplateKind}
 			f.spent += price
 		}
 	}
 	return answers, prices
+}
+
+// of is what policy is asked about a queued row with. Of the message only what is known of the limit is told it.
+func (f *gateFacts) of(run *sender.Run, row sender.GateRow, m policy.Message) policy.Facts {
+	template, found := f.status[languageKey(row.Language)]
+	m.InAudience, m.MissingParameter, m.Spent, m.SpentRead = true, row.Missing, f.spent, f.spentRead
+	m.TemplateFound, m.TemplateStatus, m.TemplateKind = found, template.status, template.kind
+	return policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}
 }
 
 // landing is the state that a decision leads a queued row to.

@@ -13,7 +13,7 @@ type queries struct {
 	owners, addIdentifiers, loadIdentifiers, addPersons                               statement
 	lock                                                                              statement
 	gateRows, gateSuppressions, gateConsents, gateSends                               statement
-	gateAllow, gateAllowPriced, gateRefuse, gateDefer                                 statement
+	gateAllow, gateAllowPriced, gateRefuse, gateDefer, gateWritten                    statement
 	backUnspent, unbook, unbooked, book                                               statement
 	enqueue                                                                           statement
 	setAside, recordBack, recordUnknown, addUnsettled, dropUnsettled, markUnproven    statement
@@ -33,6 +33,9 @@ type queries struct {
 
 // counting are the states that count in the caps: all from accepted on, what is in flight, and what is unknown.
 const counting = "('sending', 'unknown', 'accepted', 'held', 'sent', 'delivered', 'read')"
+
+// written are the messages whose people have a place in the messaging limit: all that Meta took, or may have, tests too.
+const written = "(d.state IN " + counting + " OR d.accepted_at IS NOT NULL)"
 
 func buildQueries(d dialect) queries {
 	with := d.statement
@@ -58,6 +61,8 @@ func buildQueries(d dialect) queries {
 		gateSends: with(`SELECT d.person_id, d.sending_at, r.campaign_id, r.category, r.kind FROM {batch}
 			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2}
 			{each runs r: r.run_id = d.run_id} WHERE r.test = 0 AND d.state IN `+counting, person),
+		gateWritten: with(`SELECT DISTINCT d.person_id FROM {batch}
+			{each deliveries d: d.person_id = x.person_id AND d.sending_at > $2} WHERE `+written, person),
 		gateAllow: with(`UPDATE deliveries SET state = 'sending', reason = NULL, attempt_id = x.attempt_id, language = x.language,
 			consent_event = x.consent, sending_at = $2, changed_at = $2, attempts = deliveries.attempts + 1 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`,
@@ -217,7 +222,7 @@ func buildQueries(d dialect) queries {
 		closeWaiting: with(`UPDATE deliveries SET state = 'skipped', reason = 'suppressed', changed_at = $2 FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was`, textOf("run_id"), person, textOf("was")),
 		optedOut: with(`SELECT DISTINCT d.person_id FROM {batch} {each deliveries d: d.run_id = x.run_id AND d.person_id = x.person_id}
-			WHERE d.state IN ('accepted', 'held', 'sent', 'delivered', 'read') AND x.at >= d.sending_at - d.sending_at % 1000000
+			WHERE d.state IN ('accepted', 'held', 'sent', 'delivered', 'read') AND x.at >= d.sending_at - d.sending_at % 1000000 AND d.sending_at > $2
 			AND NOT EXISTS (SELECT 1 FROM deliveries later WHERE later.person_id = d.person_id AND later.sending_at > d.sending_at
 				AND later.sending_at <= x.at AND later.state IN `+counting+`)`, textOf("run_id"), person, integerOf("at")),
 		importedStops: with(`SELECT s.hash, s.scope, s.at, s.lifted_at FROM {batch} {each suppressions s: s.hash = x.hash AND s.scope = x.scope

@@ -23,7 +23,7 @@ import (
 var ErrNoRun = errcode.With(errors.New("there is no such run: `permesso runs list` shows them"), errcode.NoSuchRun)
 
 const runColumns = `run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual, fire_at, config, config_hash,
-	plan, planned_at, created_at, created_by, approval, resends, started_at, finished_at, paused_by`
+	plan, planned_at, created_at, created_by, approval, resends, started_at, finished_at, paused_by, wave, wave_over_at, guard_from`
 
 type runRow struct {
 	RunID      string             `db:"run_id"`
@@ -49,6 +49,9 @@ type runRow struct {
 	StartedAt  sql.NullInt64      `db:"started_at"`
 	FinishedAt sql.NullInt64      `db:"finished_at"`
 	PausedBy   string             `db:"paused_by"`
+	Wave       int                `db:"wave"`
+	WaveOverAt sql.NullInt64      `db:"wave_over_at"`
+	GuardFrom  int64              `db:"guard_from"`
 }
 
 func (r runRow) run() (scheduler.Run, error) {
@@ -56,7 +59,7 @@ func (r runRow) run() (scheduler.Run, error) {
 		ID: r.RunID, CampaignID: r.CampaignID, Occurrence: r.Occurrence, State: r.State, Why: r.Why, PausedBy: r.PausedBy, NumberID: r.NumberID, Category: r.Category,
 		Kind: r.Kind, Priority: r.Priority, Test: r.Test == 1, Manual: r.Manual == 1, FireAt: r.FireAt.time(), ConfigHash: r.ConfigHash,
 		PlannedAt: whenever(r.PlannedAt), CreatedAt: r.CreatedAt.time(), StartedAt: whenever(r.StartedAt), FinishedAt: whenever(r.FinishedAt), CreatedBy: r.CreatedBy,
-		Resends: r.Resends,
+		Resends: r.Resends, Wave: r.Wave, WaveOver: whenever(r.WaveOverAt), GuardFrom: whenever(sql.NullInt64{Int64: r.GuardFrom, Valid: r.GuardFrom != 0}),
 	}
 	if r.Config != "" {
 		if err := json.Unmarshal([]byte(r.Config), &run.Frozen); err != nil {
@@ -130,16 +133,19 @@ func runInsert(run *scheduler.Run) (func(context.Context, *sqlx.Tx, instant) (cr
 	}
 	return func(ctx context.Context, tx *sqlx.Tx, now instant) (bool, error) {
 		run.CreatedAt = now.time()
-		var finished any
+		var finished, watch any
+		if run.Watched() {
+			watch = now
+		}
 		if run.State == scheduler.Missed {
 			finished, run.FinishedAt = now, now.time()
 		}
 		created, err := changed(tx.ExecContext(ctx, `INSERT INTO runs (run_id, campaign_id, occurrence, state, why, number_id, category, kind, priority, test, manual,
-			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval, resends)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+			fire_at, config, config_hash, plan, created_at, finished_at, created_by, approval, resends, watch_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)
 			ON CONFLICT (campaign_id, occurrence) DO NOTHING`,
 			run.ID, run.CampaignID, run.Occurrence, string(run.State), run.Why, run.NumberID, run.Category, string(run.Kind), run.Priority,
-			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval, run.Resends))
+			flag(run.Test), flag(run.Manual), at(run.FireAt), string(config), run.ConfigHash, string(plan), now, finished, run.CreatedBy, approval, run.Resends, watch))
 		if err != nil || !created {
 			return false, err
 		}

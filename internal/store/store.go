@@ -36,6 +36,8 @@ type Store struct {
 	instance  string
 	hashKey   []byte
 	lots      *policy.Lots
+	links     *policy.PageLinks
+	pageToken func(policy.PersonID) string // what ends the link to a person's page; one function, since each row of a run has it
 	locations *policy.Locations
 	growth    growth
 	earlyAll  atomic.Int64           // when all that came early was last looked at, in microseconds
@@ -44,6 +46,8 @@ type Store struct {
 	deeds     atomic.Int64           // what was done that a restored database would not know
 	business  atomic.Pointer[string] // in whose name people consent
 	appended  atomic.Int64           // how often this process may have appended to the consent ledger
+
+	places places
 
 	seal   sync.Mutex // of the two below
 	sealer func(context.Context) (ledger.Key, error)

@@ -44,7 +44,7 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 			summary.Waits[c.Reason] += c.People
 		}
 	}
-	if summary.OptedOut, err = s.optedOut(ctx, runID, at(run.StartedAt)); err != nil {
+	if summary.OptedOut, err = s.optedOut(ctx, runID, at(run.StartedAt), 0); err != nil {
 		return report.Summary{}, err
 	}
 	if summary.Rate, err = s.rate(ctx, runID); err != nil {
@@ -55,13 +55,13 @@ func (s *Store) Summary(ctx context.Context, runID string) (report.Summary, erro
 }
 
 // optedOut counts the people of report.Summary.OptedOut. Meta dates an inbound message to the second, so the second in which
-// our message left counts. It goes page by page from the stops since the run began, which are few, to its rows, which are many.
-func (s *Store) optedOut(ctx context.Context, runID string, started instant) (int, error) {
+// our message left counts; messages from after one moment count alone. It goes page by page from the stops since the run began, which are few, to its rows, which are many.
+func (s *Store) optedOut(ctx context.Context, runID string, started, after instant) (int, error) {
 	if started == 0 {
 		return 0, nil
 	}
 	counted := map[policy.PersonID]bool{}
-	after := suppressionKey{hash: []byte{}}
+	last := suppressionKey{hash: []byte{}}
 	for {
 		var stops []struct {
 			Hash     []byte  `db:"hash"`
@@ -73,7 +73,7 @@ func (s *Store) optedOut(ctx context.Context, runID string, started instant) (in
 		if err := s.read.SelectContext(ctx, &stops, `SELECT s.hash, s.scope, s.origin, i.person_id, s.at FROM suppressions s JOIN identifiers i ON i.hash = s.hash
 			WHERE (s.hash, s.scope, s.origin) > ($1, $2, $3) AND s.origin IN ('keyword', 'button', 'page', 'meta_stop', 'meta_131050')
 			AND s.lifted_at <= s.at AND s.at >= $4 ORDER BY s.hash, s.scope, s.origin LIMIT $5`,
-			after.hash, after.scope, after.origin, started-started%1_000_000, pageRows); err != nil {
+			last.hash, last.scope, last.origin, started-started%1_000_000, pageRows); err != nil {
 			return 0, fmt.Errorf("reading the opt-outs since run %s: %w", runID, err)
 		}
 		if len(stops) == 0 {
@@ -84,14 +84,14 @@ func (s *Store) optedOut(ctx context.Context, runID string, started instant) (in
 			b.row().str(runID).bytes(stop.PersonID).num(int64(stop.At))
 		}
 		var people [][]byte
-		if err := s.queries.optedOut.read(ctx, s.read, &people, &b); err != nil {
+		if err := s.queries.optedOut.read(ctx, s.read, &people, &b, after); err != nil {
 			return 0, fmt.Errorf("counting the opt-outs of run %s: %w", runID, err)
 		}
 		for _, person := range people {
 			counted[policy.PersonID(person)] = true
 		}
-		last := stops[len(stops)-1]
-		after = suppressionKey{last.Hash, last.Scope, last.Origin}
+		end := stops[len(stops)-1]
+		last = suppressionKey{end.Hash, end.Scope, end.Origin}
 	}
 }
 

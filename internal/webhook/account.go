@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 	"time"
@@ -59,6 +60,15 @@ func restricted(x restriction, at time.Time) (n sender.AccountNews, stops bool) 
 		n.Until = time.Unix(seconds, 0).UTC()
 	}
 	return n, true
+}
+
+// capability reads what Meta lets the portfolio do now (Meta, "business_capability_update" and "phone_number_quality_update", read
+// 2026-09-11, graph-api §4.8). The body is kept: there is more in it.
+func (r *reading) capability(v *value) {
+	r.odd = true
+	if people, known := sender.ParseLimit(string(cmp.Or(v.PeopleADay, v.CurrentLimit))); known {
+		r.box.Limit = &people
+	}
 }
 
 func upper(w word) string { return strings.ToUpper(strings.TrimSpace(string(w))) }

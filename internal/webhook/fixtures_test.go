@@ -141,6 +141,9 @@ func describe(box sender.Inbox) string {
 		}
 		line("account", "lifted", fmt.Sprint(n.Lifted), "kind", string(n.Kind), "at", at(n.At), "until", until, "lost", fmt.Sprint(n.Lost), "why", quoted(n.Why))
 	}
+	if box.Limit != nil {
+		line("limit", "people", fmt.Sprint(*box.Limit))
+	}
 	if box.Body != nil {
 		line("body kept")
 	}

@@ -112,6 +112,8 @@ func (r *reading) change(field string, v *value, at time.Time) {
 		r.template(field, v)
 	case "account_update":
 		r.account(v, at)
+	case "business_capability_update", "phone_number_quality_update":
+		r.capability(v)
 	case "":
 		if v.TemplateName != "" {
 			r.template(field, v)

@@ -40,6 +40,10 @@ type value struct {
 	Element          json.RawMessage `json:"message_template_element"`
 	NewCategory      word            `json:"new_category"`
 
+	// The portfolio's messaging limit: a number or a tier. CurrentLimit is what older webhooks of numbers have.
+	PeopleADay   word `json:"max_daily_conversations_per_business"`
+	CurrentLimit word `json:"current_limit"`
+
 	Ban struct {
 		State word `json:"waba_ban_state"`
 	} `json:"ban_info"`

@@ -52,8 +52,11 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"stops and starts are a join", testStopJoin},
 		{"who lifts what", testLifts},
 		{"scopes", testScopes},
+		{"choices of a person's own page", testChoices},
+		{"codes of an opt-in page", testJoins},
 		{"a stop without a phone", testStopByUserID},
 		{"a stop before its message", testStopBeforeItsMessage},
+		{"reviews", testReviews},
 		{"forms of one number", testVariants},
 		{"Meta's own stop", testMetaStop},
 		{"Meta's own stop beside other news", testMetaStopRaces},
@@ -78,6 +81,10 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"what operators are told", testNotices},
 		{"notices in order", testNoticesInOrder},
 		{"notices and many processes", testNoticeRaces},
+		{"the messaging limit", testLimit},
+		{"places that come back", testLimitGivenBack},
+		{"waves", testWaves},
+		{"the guard", testGuard},
 		{"leases", testLeases},
 		{"settle", testSettle},
 		{"silence", testUnproven},
@@ -128,6 +135,7 @@ type world struct {
 	ctx   context.Context
 	rules policy.Rules
 
+	timed    bool // attempts begin with their time, as those of a sender do
 	met      int
 	attempts atomic.Uint64
 }
@@ -282,6 +290,9 @@ func (w *world) queued(run string) []sender.Row {
 // attempt is a new attempt id.
 func (w *world) attempt() sender.AttemptID {
 	var id sender.AttemptID
+	if w.timed {
+		id = sender.MadeBefore(time.Now())
+	}
 	binary.BigEndian.PutUint64(id[8:], w.attempts.Add(1))
 	return id
 }
