@@ -31,14 +31,6 @@ func (a *allowance) take(caller string, now time.Time) bool {
 	return a.used[caller] <= a.most
 }
 
-// spent reports whether the caller has none left, and counts nothing.
-func (a *allowance) spent(caller string, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.turn(now)
-	return a.used[caller] >= a.most
-}
-
 // turn begins a new span when the last one is over.
 func (a *allowance) turn(now time.Time) {
 	if age := now.Sub(a.since); age >= a.span || age < 0 || len(a.used) > mostCallers {

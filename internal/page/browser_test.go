@@ -161,16 +161,22 @@ func states() []seen {
 	}
 }
 
-// TestPagesInABrowser looks at every page in each of its states as a phone shows it, light and dark: nothing is wider than the phone,
+func TestInABrowser(t *testing.T) {
+	t.Parallel()
+	ctx := browser(t)
+	if ctx == nil {
+		return
+	}
+	t.Run("states", func(t *testing.T) { testStates(t, ctx) })
+	t.Run("keyboard", func(t *testing.T) { testKeyboard(t, ctx) })
+}
+
+// testStates looks at every page in each of its states as a phone shows it, light and dark: nothing is wider than the phone,
 // nothing is asked of anybody else, and axe-core finds nothing to object to.
-func TestPagesInABrowser(t *testing.T) {
+func testStates(t *testing.T, ctx context.Context) {
 	script := axe(t)
 	if script == "" {
 		lacking(t, "axe-core "+axeVersion)
-		return
-	}
-	ctx := browser(t)
-	if ctx == nil {
 		return
 	}
 	var complaints []string
@@ -233,12 +239,8 @@ func violations(t *testing.T, ctx context.Context) (found []string) {
 	return found
 }
 
-// TestKeyboardWithoutScripts goes through a person's page and an opt-in page with the keyboard alone, in a browser that runs no script.
-func TestKeyboardWithoutScripts(t *testing.T) {
-	ctx := browser(t)
-	if ctx == nil {
-		return
-	}
+// testKeyboard goes through a person's page and an opt-in page with the keyboard alone, in a browser that runs no script.
+func testKeyboard(t *testing.T, ctx context.Context) {
 	r := aurora()
 	server := httptest.NewServer(handler(r))
 	defer server.Close()

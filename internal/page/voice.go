@@ -87,7 +87,7 @@ func (v voice) about(c policy.Category, business []string) voice {
 	wanted := append([]string{v.Lang}, business...)
 	for _, want := range append(wanted, "en") {
 		for _, tag := range slices.Sorted(maps.Keys(c.Title)) {
-			if base(tag) == base(want) {
+			if languageOnly(tag) == languageOnly(want) {
 				return v.with("category", v.foreign(c.Title[tag], tag))
 			}
 		}
@@ -99,13 +99,13 @@ func (v voice) about(c policy.Category, business []string) voice {
 }
 
 func (v voice) foreign(text, tag string) insert {
-	if base(tag) == v.Lang {
+	if languageOnly(tag) == v.Lang {
 		tag = ""
 	}
 	return insert{text, tag}
 }
 
-func base(tag string) string {
+func languageOnly(tag string) string {
 	tag, _, _ = strings.Cut(strings.ToLower(tag), "-")
 	return tag
 }
