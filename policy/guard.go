@@ -14,8 +14,8 @@ type Guard struct {
 	Failures *Share `json:"failures,omitempty"`
 }
 
-// Feedback is what was heard of a run's messages.
-type Feedback struct {
+// Heard is what was heard of a run's messages.
+type Heard struct {
 	Taken   int // by Meta, whatever came after
 	OptOuts int // people who opted out after such a message, and before another one
 	Ended   int // taken, or refused as they were posted
@@ -32,7 +32,7 @@ const (
 // Judge says in a sentence what was exceeded, beyond what chance explains; "" when nothing was. A share is exceeded
 // when the lower bound of its confidence interval is above the limit (Wilson's score interval, one-sided, 99 %), with
 // at least 30 messages and three that went wrong.
-func (g *Guard) Judge(h Feedback) string {
+func (g *Guard) Judge(h Heard) string {
 	if g == nil {
 		return ""
 	}

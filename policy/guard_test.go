@@ -17,21 +17,21 @@ func TestGuardJudges(t *testing.T) {
 	both := &policy.Guard{OptOutsPer1000: &fifteen, Failures: &tenth}
 	for name, tt := range map[string]struct {
 		guard *policy.Guard
-		heard policy.Feedback
+		heard policy.Heard
 		want  string
 	}{
-		"no guard":                           {nil, policy.Feedback{Taken: 100, OptOuts: 100, Ended: 100, Failed: 100}, ""},
-		"nothing was sent":                   {both, policy.Feedback{}, ""},
-		"one of three":                       {both, policy.Feedback{Taken: 3, OptOuts: 1, Ended: 3, Failed: 1}, ""},
-		"three of three":                     {both, policy.Feedback{Taken: 3, OptOuts: 3, Ended: 3, Failed: 3}, ""},
-		"two of thirty":                      {both, policy.Feedback{Taken: 30, OptOuts: 2, Ended: 30}, ""},
-		"one of five in the least sample":    {both, policy.Feedback{Taken: 30, OptOuts: 6, Ended: 30}, "6 of 30 people opted out, 200 of 1,000, and the guard allows 15 (opt_outs_per_1000)"},
-		"at the limit":                       {both, policy.Feedback{Taken: 10_000, OptOuts: 150, Ended: 10_000, Failed: 1000}, ""},
-		"a little above, and it may be luck": {both, policy.Feedback{Taken: 1000, OptOuts: 20, Ended: 1000}, ""},
-		"above":                              {both, policy.Feedback{Taken: 10_000, OptOuts: 190, Ended: 10_000}, "190 of 10000 people opted out, 19 of 1,000, and the guard allows 15 (opt_outs_per_1000)"},
-		"a third fails":                      {both, policy.Feedback{Taken: 80, Ended: 120, Failed: 40}, "40 of 120 messages failed, 33.3 %, and the guard allows 10% (failures)"},
-		"failures are not asked for":         {&policy.Guard{OptOutsPer1000: &fifteen}, policy.Feedback{Taken: 10, Ended: 120, Failed: 110}, ""},
-		"none is allowed":                    {&policy.Guard{OptOutsPer1000: &none}, policy.Feedback{Taken: 10_000, OptOuts: 3, Ended: 10_000}, "3 of 10000 people opted out, 0.3 of 1,000, and the guard allows 0 (opt_outs_per_1000)"},
+		"no guard":                           {nil, policy.Heard{Taken: 100, OptOuts: 100, Ended: 100, Failed: 100}, ""},
+		"nothing was sent":                   {both, policy.Heard{}, ""},
+		"one of three":                       {both, policy.Heard{Taken: 3, OptOuts: 1, Ended: 3, Failed: 1}, ""},
+		"three of three":                     {both, policy.Heard{Taken: 3, OptOuts: 3, Ended: 3, Failed: 3}, ""},
+		"two of thirty":                      {both, policy.Heard{Taken: 30, OptOuts: 2, Ended: 30}, ""},
+		"one of five in the least sample":    {both, policy.Heard{Taken: 30, OptOuts: 6, Ended: 30}, "6 of 30 people opted out, 200 of 1,000, and the guard allows 15 (opt_outs_per_1000)"},
+		"at the limit":                       {both, policy.Heard{Taken: 10_000, OptOuts: 150, Ended: 10_000, Failed: 1000}, ""},
+		"a little above, and it may be luck": {both, policy.Heard{Taken: 1000, OptOuts: 20, Ended: 1000}, ""},
+		"above":                              {both, policy.Heard{Taken: 10_000, OptOuts: 190, Ended: 10_000}, "190 of 10000 people opted out, 19 of 1,000, and the guard allows 15 (opt_outs_per_1000)"},
+		"a third fails":                      {both, policy.Heard{Taken: 80, Ended: 120, Failed: 40}, "40 of 120 messages failed, 33.3 %, and the guard allows 10% (failures)"},
+		"failures are not asked for":         {&policy.Guard{OptOutsPer1000: &fifteen}, policy.Heard{Taken: 10, Ended: 120, Failed: 110}, ""},
+		"none is allowed":                    {&policy.Guard{OptOutsPer1000: &none}, policy.Heard{Taken: 10_000, OptOuts: 3, Ended: 10_000}, "3 of 10000 people opted out, 0.3 of 1,000, and the guard allows 0 (opt_outs_per_1000)"},
 	} {
 		if got := tt.guard.Judge(tt.heard); got != tt.want {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
@@ -46,7 +46,7 @@ func TestGuardIsMonotonic(t *testing.T) {
 		taken := rapid.IntRange(0, 5000).Draw(t, "taken")
 		outs := rapid.IntRange(0, taken).Draw(t, "opt-outs")
 		judge := func(most float64, outs int) bool {
-			return (&policy.Guard{OptOutsPer1000: &most}).Judge(policy.Feedback{Taken: taken, OptOuts: outs, Ended: taken}) != ""
+			return (&policy.Guard{OptOutsPer1000: &most}).Judge(policy.Heard{Taken: taken, OptOuts: outs, Ended: taken}) != ""
 		}
 		stops := judge(most, outs)
 		if stops && (outs < taken && !judge(most, outs+1) || !judge(most/2, outs)) {

@@ -47,11 +47,11 @@ type Store struct {
 	business  atomic.Pointer[string] // in whose name people consent
 	appended  atomic.Int64           // how often this process may have appended to the consent ledger
 
-	places places
-
 	seal   sync.Mutex // of the two below
 	sealer func(context.Context) (ledger.Key, error)
 	key    *ledger.Key // nil until it was asked for
+
+	places places
 }
 
 // ErrNewer says that the database was written by a newer permesso.

@@ -58,8 +58,8 @@ func (s *Store) Watched(ctx context.Context, runID string, after time.Duration) 
 
 // Heard counts what was heard of the messages of a run that its guard judges. A failure counts unless aside says of its code that
 // it is not about the message or its person.
-func (s *Store) Heard(ctx context.Context, run scheduler.Run, aside func(code int) bool) (policy.Feedback, error) {
-	var h policy.Feedback
+func (s *Store) Heard(ctx context.Context, run scheduler.Run, aside func(code int) bool) (policy.Heard, error) {
+	var h policy.Heard
 	var rows []struct {
 		Code  int `db:"code"`
 		N     int `db:"n"`

@@ -96,7 +96,7 @@ func testLimitGivenBack(w *world) {
 
 // waved is a run in waves with a guard.
 func waved(r *scheduler.Run) {
-	r.Frozen.Campaign.Waves = []policy.Share{100_000, 500_000}
+	r.Frozen.Campaign.Waves = []policy.Share{300_000, 600_000}
 	r.Frozen.Campaign.Guard = &policy.Guard{OptOutsPer1000: new(15.0)}
 }
 
@@ -151,7 +151,7 @@ func (w *world) advance(l *launch, want scheduler.WaveStep) {
 }
 
 // heardOf reports how the guard sees a run.
-func (w *world) heardOf(run scheduler.Run) policy.Feedback {
+func (w *world) heardOf(run scheduler.Run) policy.Heard {
 	w.Helper()
 	heard, err := w.store.Heard(w.ctx, run, func(code int) bool { return code == 131042 })
 	w.must(err)
@@ -172,7 +172,7 @@ func testGuard(w *world) {
 	payment.Err = &sender.Error{Code: 131042, Title: "Payment", Reaction: sender.FailMessage}
 	w.hear(payment)
 	w.act(stop(people[3], policy.ScopeAll, time.Now().Add(time.Second)), stop(people[11], policy.ScopeAll, time.Now().Add(time.Second)))
-	if got, want := w.heardOf(l.run), (policy.Feedback{Taken: 8, OptOuts: 1, Ended: 8, Failed: 2}); got != want {
+	if got, want := w.heardOf(l.run), (policy.Heard{Taken: 8, OptOuts: 1, Ended: 8, Failed: 2}); got != want {
 		w.Errorf("heard %+v, want %+v", got, want)
 	}
 
@@ -198,11 +198,11 @@ func testGuard(w *world) {
 	}
 	w.must(w.store.MoveRun(w.ctx, l.run.ID, scheduler.Running, ""))
 	w.reload(l, l.run.ID)
-	if got := w.heardOf(l.run); got != (policy.Feedback{}) {
+	if got := w.heardOf(l.run); got != (policy.Heard{}) {
 		w.Errorf("resumed, the guard judges what was before: %+v", got)
 	}
 	w.record(taken, w.pass(l, people[10:11])...)
-	if got, want := w.heardOf(l.run), (policy.Feedback{Taken: 1, Ended: 1}); got != want {
+	if got, want := w.heardOf(l.run), (policy.Heard{Taken: 1, Ended: 1}); got != want {
 		w.Errorf("after it was resumed: heard %+v, want %+v", got, want)
 	}
 
