@@ -282,7 +282,7 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender
 // of is what policy is asked about a queued row with. Of the message only what is known of the limit is told it.
 func (f *gateFacts) of(run *sender.Run, row sender.GateRow, m policy.Message) policy.Facts {
 	template, found := f.status[languageKey(row.Language)]
-	m.InAudience, m.MissingParameter = true, row.Missing
+	m.InAudience, m.MissingParameter, m.Spent, m.SpentRead = true, row.Missing, f.spent, f.spentRead
 	m.TemplateFound, m.TemplateStatus, m.TemplateKind = found, template.status, template.kind
 	return policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}
 }
