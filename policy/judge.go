@@ -79,22 +79,35 @@ func (k Keywords) inLanguage(m *message, means []*meaning, language int, questio
 	var buffer [maxMessageWords]unit
 	units := k.units(buffer[:0], m, means, language)
 	whole := sentenceOf(units, question)
-	switch whole.judge() {
-	case asked:
-		return k.matched(m, units, whole, language, MatchStop), true
-	case similar:
-		return k.matched(m, units, whole, language, MatchNear), whole.unknown == 0
+	judged := whole.judge()
+	switch {
+	case judged == asked:
+		return k.matched(m, units, language, MatchStop), true
+	case clauses(units):
+		return k.byClause(m, units, language, question, judged)
+	case judged == similar:
+		return k.matched(m, units, language, MatchNear), whole.unknown == 0
 	}
-	if !clauses(units) {
-		return Match{}, whole.unknown == 0 || whole.has(roleOrdinary)
-	}
+	return Match{}, whole.unknown == 0 || whole.has(roleOrdinary)
+}
+
+// byClause judges the clauses of a message one by one, where judged is what the whole of it came to.
+func (k Keywords) byClause(m *message, units []unit, language int, question bool, judged verdict) (found Match, sure bool) {
 	stops, nears, others, denials := 0, 0, 0, 0
 	for from := 0; from < len(units); {
 		to := from + 1
 		for to < len(units) && !units[to].ended {
 			to++
 		}
-		switch sentenceOf(units[from:to], question && to == len(units)).judge() {
+		end := m.last
+		if to < len(units) {
+			end = units[to].first
+		}
+		said := sentenceOf(units[from:to], question && to == len(units)).judge()
+		if word := k.words[string(m.words(units[from].first, end))]; word.action == MatchStop && !word.whole {
+			said = asked
+		}
+		switch said {
 		case asked:
 			stops++
 		case similar:
@@ -108,9 +121,9 @@ func (k Keywords) inLanguage(m *message, means []*meaning, language int, questio
 	}
 	switch {
 	case stops > 0 && others+nears+denials == 0:
-		return k.matched(m, units, whole, language, MatchStop), true
-	case stops > 0, nears > 0 && denials == 0:
-		return k.matched(m, units, whole, language, MatchNear), false
+		return k.matched(m, units, language, MatchStop), true
+	case stops > 0, judged == similar, nears > 0 && denials == 0:
+		return k.matched(m, units, language, MatchNear), false
 	}
 	return Match{}, denials > 0
 }
@@ -169,7 +182,7 @@ func (k Keywords) categoryAt(m *message, from int) (name string, end int) {
 	return "", 0
 }
 
-func (k Keywords) matched(m *message, units []unit, s sentence, language int, action MatchAction) Match {
+func (k Keywords) matched(m *message, units []unit, language int, action MatchAction) Match {
 	match := Match{Action: action, Word: k.lexicon.models[language], Language: k.lexicon.languages[language]}
 	for _, u := range units {
 		if u.role&(roleStop|roleLeave) != 0 && u.means != nil && u.means.word != "" {
@@ -357,7 +370,7 @@ func (s sentence) refusing() verdict {
 		return asked
 	case s.has(roleMessages) && s.has(roleMore) && !s.question:
 		return asked
-	case s.has(roleMessages) && !s.question:
+	case s.has(roleMessages) && !s.has(roleGet) && !s.question:
 		return similar
 	}
 	return plain
@@ -402,7 +415,7 @@ func (s sentence) atAnEnd() bool {
 	return words <= maxShortSentence && (s.units[0].role&roleStop != 0 || s.units[n-1].role&roleStop != 0)
 }
 
-const nearby = 3 // units
+const nearby = 4 // units
 
 // beside reports whether a unit of one role stands near one of another, in either order.
 func (s sentence) beside(a, b role) bool {

@@ -90,6 +90,13 @@ func newLexicon() *lexicon {
 				l.add(word, list.role, 1<<i)
 			}
 		}
+		for _, word := range listed(v.more) {
+			for _, part := range strings.Fields(key(word)) {
+				if strings.Contains(key(word), " ") && l.at(part).roles[i]&roleNot != 0 {
+					l.add(word, roleNot, 1<<i) // never again
+				}
+			}
+		}
 		for _, word := range listed(v.leave) {
 			l.addTypos(key(word))
 		}

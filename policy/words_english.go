@@ -32,7 +32,7 @@ func english() vocabulary {
 		ads:      "ad, ads, advert, adverts, advertising, advertisement, advertisements, promo, promos, promotion, promotions, promotional, marketing, spam, junk, spam messages, marketing campaigns, campaigns, mailings, commercials, publicity",
 		more:     "more, anymore, any more, again, ever again, any longer, further, from now on, in future, in the future, ever, any further",
 		want:     "want, want to, wanna, wish, wish to, would like, would like to, i'd like, i'd like to, need, like, like to, interested in, would prefer, prefer, want you to, asking you to, agree to, consent to",
-		remove:   "remove, delete, erase, drop, take, removing, deleting, scrub, wipe, strike, clear, removed from, take off, get, removal of, removal, exclude, purge, withdraw",
+		remove:   "remove, delete, erase, drop, take, removing, deleting, scrub, wipe, strike, clear, removed from, take off, get me off, removal of, removal, exclude, purge, withdraw",
 		removeMe: "remove us, delete me, erase me, exclude me",
 		me:       "me, us, myself, mine, my wife, my husband",
 		list:     "list, lists, mailing list, mailing lists, mail list, contact list, contacts list, contact lists, distribution list, marketing list, subscribers list, subscriber list, messaging list, number, numbers, phone number, phone, mobile, mobile number, whatsapp number, cell number, my contact, contacts, contact book, address book, database, records, record, subscription, subscriptions, from here, from this, group, this group, broadcast list, system, phonebook, sms list, customer list, email list, books, crm, name, the chat, this chat, off your list, off the list, off this list, off",

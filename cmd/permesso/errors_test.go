@@ -207,6 +207,7 @@ func wrongConfigurations(t *testing.T) []failure {
 		{absent, "migrate status", errcode.ConfigurationMissing, exitConfig},
 		{folder, "check", errcode.ConfigurationUnreadable, exitConfig},
 		{phoneless, "run weekend-offer --test", errcode.NoTestPhones, exitWrongUse},
+		{phoneless, "contacts link +393471234567", errcode.NoPublicURL, exitWrongUse},
 		{dry, "run weekend-offer", errcode.DryRun, exitIncomplete},
 	}
 }

@@ -49,7 +49,7 @@ func TestExitCodes(t *testing.T) {
 		{w, "keys create --help", 2, "`permesso keys`, keys for /api/v1, is not in this version"},
 		{w, "help doctor", 2, "`permesso doctor`, a look at the whole installation, is not in this version"},
 		{w, "ceck", 2, "did you mean `permesso check`"},
-		{w, "contacts", 2, "wants a verb: erase, export, import, imports, show"},
+		{w, "contacts", 2, "wants a verb: erase, export, import, imports, link, show"},
 		{w, "contacts imprt x", 2, "did you mean `permesso contacts import`"},
 		{w, "plan --fish", 2, "unknown flag: --fish"},
 		{w, "run", 2, "CAMPAIGN is missing"},

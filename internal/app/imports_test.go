@@ -68,6 +68,7 @@ var rooms = map[string]room{
 	"internal/metrics": {imports: domain, forbids: sqlPackages},
 	"internal/notify":  {imports: with(domain, "internal/report"), forbids: sqlPackages},
 	"internal/console": {imports: with(domain, "internal/report"), forbids: sqlPackages},
+	"internal/page":    {imports: with(domain, "internal/report"), forbids: sqlPackages},
 	"internal/imports": {imports: domain, forbids: sqlAndHTTP},
 	// state_dir is not the database: what crosses between the two goes through the domain.
 	"internal/statedir": {imports: with(domain[:3], chained), forbids: sqlAndHTTP},

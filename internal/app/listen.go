@@ -87,7 +87,10 @@ func (a *App) appSecrets() []string {
 // webhookListener takes listen.webhook.
 func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 	r := a.receiver()
-	l, err := listen("webhook", a.Config.Listen.Webhook, r.Handler())
+	mux := http.NewServeMux()
+	mux.Handle("/", r.Handler())
+	mux.Handle(policy.PagePath, a.peoplesPages())
+	l, err := listen("webhook", a.Config.Listen.Webhook, mux)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -19,6 +19,7 @@ const (
 	StateDirUnusable    Code = "state_dir_unusable"
 	ServiceFailed       Code = "service_failed"
 	NoTestPhones        Code = "no_test_phones"
+	NoPublicURL         Code = "no_public_url"
 	NotifyMissing       Code = "notify_missing"
 	NotifyFailed        Code = "notify_failed"
 	RetentionRuns       Code = "retention_runs"
@@ -146,6 +147,11 @@ func running() []Entry {
 		},
 	})
 	wrongUse := in(AreaRunning, 2, []Entry{
+		{
+			Code: NoPublicURL, Title: "Nobody knows where the people's pages are reached",
+			Means: "`contacts link` makes a link to a person's own page, and config.yaml does not say under which address it is reached from outside.",
+			Do:    "Write `public_url: https://wa.aurora.example`, the address that leads to listen.webhook.",
+		},
 		{
 			Code: NoTestPhones, Title: "There are no test phones",
 			Means: "`run --test` sends to `test_phones` alone, and the configuration has none.",

@@ -14,14 +14,14 @@ import (
 	"github.com/permesso/permesso/policy"
 )
 
-// ErrNobody says that an identity is nobody's who is on record.
-var ErrNobody = errcode.With(errors.New("nobody on record has this number or user id: there is nothing to erase or to hand over"), errcode.UnknownContact)
+// ErrUnknownPerson says that an identity is nobody's who is on record.
+var ErrUnknownPerson = errcode.With(errors.New("nobody on record has this number or user id: there is nothing to erase or to hand over"), errcode.UnknownContact)
 
 // Erase takes everything personal of the person whom an identity names out of the database, in one transaction: number, user ids,
 // name, attributes, texts, Meta's message ids, which have the number in them, and the bodies of webhooks that name the person. Waiting
 // deliveries end as skipped for "erased". What stays leads to nobody: the person's key, the keyed hashes of the identifiers with the
 // stops on them, consents without their personal parts, and deliveries with their states and times. The person stays erased, whoever
-// imports the number again, and a stop holds on. It is ErrNobody when nobody has the identity; to erase again is no error.
+// imports the number again, and a stop holds on. It is ErrUnknownPerson when nobody has the identity; to erase again is no error.
 //
 // A message may be on the wire: wait with InFlight, and then call EraseLate.
 func (s *Store) Erase(ctx context.Context, who policy.Identity, reason, actor string) (erased report.Erased, people []policy.PersonID, err error) {
@@ -89,7 +89,7 @@ func (s *Store) settleErasure(ctx context.Context) error {
 	return nil
 }
 
-// peopleNamed finds the persons whom an identity names, in key order; ErrNobody when there is none.
+// peopleNamed finds the persons whom an identity names, in key order; ErrUnknownPerson when there is none.
 func (s *Store) peopleNamed(ctx context.Context, q sqlx.QueryerContext, who policy.Identity) ([]policy.PersonID, error) {
 	owned, err := s.owners(ctx, q, s.identifiers(who))
 	if err != nil {
@@ -100,7 +100,7 @@ func (s *Store) peopleNamed(ctx context.Context, q sqlx.QueryerContext, who poli
 		people = append(people, person)
 	}
 	if len(people) == 0 {
-		return nil, ErrNobody
+		return nil, ErrUnknownPerson
 	}
 	return distinct(people), nil
 }
@@ -236,6 +236,7 @@ func (e eraser) conversations(ctx context.Context) error {
 		{"a review", `UPDATE persons SET review_closed_at = COALESCE(review_last_at, review_at, review_closed_at), review_text = NULL, review_at = NULL, review_last_at = NULL
 			WHERE person_id = $1`},
 		{"windows", "DELETE FROM windows WHERE person_id = $1"},
+		{"what they asked for on a page", "DELETE FROM opt_in_requests WHERE person_id = $1"},
 		{"answers that wait", "UPDATE answers SET state = 'dropped', reason = 'erased' WHERE person_id = $1 AND state = 'queued'"},
 		{"answers", "UPDATE answers SET message_id = '', text = '', language = '', wamid = '' WHERE person_id = $1"},
 	} {

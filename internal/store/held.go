@@ -10,7 +10,7 @@ import (
 	"github.com/permesso/permesso/policy"
 )
 
-// Held reads what is on record of a number's person beside the contact, the consents, the stops and the deliveries; ErrNobody when
+// Held reads what is on record of a number's person beside the contact, the consents, the stops and the deliveries; ErrUnknownPerson when
 // nobody has the number.
 func (s *Store) Held(ctx context.Context, number phone.Number) (report.Held, error) {
 	people, err := s.peopleNamed(ctx, s.read, policy.Identity{Phone: number})

@@ -49,6 +49,9 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			if err := s.keepBody(ctx, tx, now, body); err != nil {
 				return err
 			}
+			if err := s.applyCodes(ctx, tx, now, body.Codes); err != nil {
+				return err
+			}
 		}
 		if err := s.applyReplies(ctx, tx, now, replies); err != nil {
 			return err

@@ -53,11 +53,12 @@ func (r *reading) message(v *value, m *message) {
 		At:           at,
 		Opens:        told && opens(m.Type),
 	}
-	r.answerable(m, act, reply, told)
-	if r.wants().Forward {
-		reply.Forward = forward(m, act)
+	if r.joinCode(m, act, told) {
+		r.box.Replies = append(r.box.Replies, r.forwarded(m, act, reply))
+		return
 	}
-	r.box.Replies = append(r.box.Replies, reply)
+	r.answerable(m, act, reply, told)
+	r.box.Replies = append(r.box.Replies, r.forwarded(m, act, reply))
 }
 
 // said returns what the message asks of us, if anything. A tap decides before words do. The message inside an edit is

@@ -52,6 +52,8 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"stops and starts are a join", testStopJoin},
 		{"who lifts what", testLifts},
 		{"scopes", testScopes},
+		{"choices of a person's own page", testChoices},
+		{"codes of an opt-in page", testJoins},
 		{"a stop without a phone", testStopByUserID},
 		{"a stop before its message", testStopBeforeItsMessage},
 		{"reviews", testReviews},
