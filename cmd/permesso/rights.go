@@ -81,5 +81,9 @@ func (s *session) exportPerson(ctx context.Context, a *app.App, who string) erro
 	if err != nil {
 		return err
 	}
-	return indented(s.out, personFile{lineOf(contact), file})
+	held := personFile{lineOf(contact), file}
+	if s.json {
+		return s.object(held)
+	}
+	return indented(s.out, held)
 }

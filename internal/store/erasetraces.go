@@ -3,12 +3,14 @@ package store
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
 
 	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/scheduler"
 )
 
 // traces are the texts by which persons are found where no key leads: in the bodies of webhooks, in what came before its message, and
@@ -94,6 +96,9 @@ func (e eraser) dropTraces(ctx context.Context, t traces) error {
 	if err := e.dropOrphans(ctx, t); err != nil {
 		return err
 	}
+	if err := e.dropSamples(ctx, t); err != nil {
+		return err
+	}
 	for _, person := range e.people {
 		if _, err := e.tx.ExecContext(ctx, "UPDATE audit_log SET details = '' WHERE subject = $1 AND action <> 'contacts.erase' AND details <> ''", person.String()); err != nil {
 			return fmt.Errorf("erasing what operators noted: %w", err)
@@ -168,6 +173,34 @@ func (e eraser) dropOrphans(ctx context.Context, t traces) error {
 		}
 		if _, err := e.tx.ExecContext(ctx, "UPDATE orphans SET wamid = '' WHERE attempt_id = $1", r.Attempt); err != nil {
 			return fmt.Errorf("erasing the id of an unknown message: %w", err)
+		}
+	}
+	return nil
+}
+
+// dropSamples takes the persons out of the first recipients that plans show. A plan keeps its hash: nobody else gets the run for that.
+func (e eraser) dropSamples(ctx context.Context, t traces) error {
+	for _, digits := range t.digits {
+		var rows []struct {
+			Run  string `db:"run_id"`
+			Plan string `db:"plan"`
+		}
+		if err := e.tx.SelectContext(ctx, &rows, "SELECT run_id, plan FROM runs WHERE plan LIKE $1", "%"+digits+"%"); err != nil {
+			return fmt.Errorf("reading plans: %w", err)
+		}
+		for _, r := range rows {
+			var plan scheduler.Plan
+			if err := json.Unmarshal([]byte(r.Plan), &plan); err != nil {
+				return fmt.Errorf("reading the plan of run %s: %w", r.Run, err)
+			}
+			plan.Sample = slices.DeleteFunc(plan.Sample, func(s scheduler.PlanSample) bool { return t.in(s.Phone) || t.in(s.Text) })
+			text, err := json.Marshal(plan)
+			if err != nil {
+				return fmt.Errorf("writing the plan of run %s: %w", r.Run, err)
+			}
+			if _, err := e.tx.ExecContext(ctx, "UPDATE runs SET plan = $2 WHERE run_id = $1", r.Run, string(text)); err != nil {
+				return fmt.Errorf("writing the plan of run %s: %w", r.Run, err)
+			}
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,8 @@ func Erasure(t *testing.T, target string) {
 	w.must(err)
 	early := sender.Inbox{Statuses: []sender.Status{{WAMID: wamid + "A", State: sender.Delivered, At: now}}}
 	w.receive(early)
+	db.MustExec(`UPDATE runs SET plan = '{"campaign":"waiting","hash":"h","sample":[{"phone":"+393481234567","text":"Ciao Zenobia"},{"phone":"+393470000001","text":"Ciao Ada"}]}'
+		WHERE run_id = $1`, waiting.run.ID)
 	for _, secret := range secrets {
 		if secret != "3481234567" && len(found(t, db, target, secret)) == 0 && secret != "bounced off her" {
 			t.Errorf("before, %q is nowhere: the test shows nothing", secret)
@@ -106,6 +109,9 @@ func Erasure(t *testing.T, target string) {
 		t.Error("no stop holds for the number any more")
 	}
 	w.want(waiting.run.ID, sender.Queued, "", other)
+	if kept := found(t, db, target, "Ciao Ada"); !slices.Contains(kept, "runs.plan") {
+		t.Errorf("another's line of the plan is gone: %q", kept)
+	}
 
 	// The files come again, and the person writes again.
 	counts, err := w.store.ImportContacts(w.ctx, []scheduler.ContactRecord{file("Zenobia Quattrocchi")})
