@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -448,75 +447,4 @@ func (k Keywords) politeBack(m *message) int {
 		}
 	}
 	return 0
-}
-
-// message is a folded text cut into words, of which those from first up to last count.
-type message struct {
-	text        []byte
-	start, end  [maxMessageWords]uint16
-	ended       [maxMessageWords]bool // a clause ended before the word
-	first, last int
-}
-
-// read cuts a folded text into words, with hard separators turned soft; more is true when there are too many, of which it
-// keeps the first.
-func read(folded []byte) (m message, more bool) {
-	m.text = folded
-	at, ended := 0, false
-	for i := 0; i <= len(folded); i++ {
-		if i < len(folded) && folded[i] != soft && folded[i] != hard {
-			continue
-		}
-		if i > at {
-			if m.last == maxMessageWords {
-				return m, true
-			}
-			m.start[m.last], m.end[m.last], m.ended[m.last] = uint16(at), uint16(i), ended
-			m.last++
-		}
-		if i < len(folded) {
-			ended = folded[i] == hard
-			folded[i] = soft
-		}
-		at = i + 1
-	}
-	return m, false
-}
-
-// short cuts a folded text at the end of a word, when it is too long to read.
-func short(folded []byte) (kept []byte, cut bool) {
-	if len(folded) <= maxFoldedBytes {
-		return folded, false
-	}
-	kept = folded[:maxFoldedBytes]
-	if end := bytes.LastIndexAny(kept, " \n"); end > 0 {
-		kept = kept[:end]
-	}
-	return kept, true
-}
-
-func (m *message) count() int { return m.last - m.first }
-
-func (m *message) all() []byte { return m.words(m.first, m.last) }
-
-func (m *message) words(from, to int) []byte { return m.text[m.start[from]:m.end[to-1]] }
-
-// stopButton begins the payload of every stop button.
-const stopButton = "permesso:stop:"
-
-// StopButtonPayload returns the payload that makes a quick reply the stop button of a campaign.
-func StopButtonPayload(campaign string) string { return stopButton + "v1:" + campaign }
-
-// ParseStopButton reads a button's payload; ok reports whether it is of a stop button. A stop button whose campaign cannot
-// be read, from another version, is still one: campaign is then "", and the stop is of everything.
-func ParseStopButton(payload string) (campaign string, ok bool) {
-	rest, ok := strings.CutPrefix(payload, stopButton)
-	if !ok {
-		return "", false
-	}
-	campaign, _ = strings.CutPrefix(rest, "v1:")
-	if campaign == rest {
-		return "", true
-	}
-	return campaign, true
 }
