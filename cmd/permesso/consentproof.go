@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -171,6 +172,9 @@ func (s *session) consentExportVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.NoteProof(ctx, phone, s.actor()); err != nil {
+				return err
+			}
 			return s.writeProof(proof, format, out)
 		})
 	})
@@ -185,13 +189,8 @@ func (s *session) writeProof(proof report.ConsentProof, format, out string) erro
 		if err := proof.WriteHTML(&text); err != nil {
 			return err
 		}
-	} else {
-		encoder := json.NewEncoder(&text)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		if err := encoder.Encode(proof); err != nil {
-			return fmt.Errorf("writing the proof: %w", err)
-		}
+	} else if err := indented(&text, proof); err != nil {
+		return err
 	}
 	if out == "" {
 		return s.print("%s", strings.TrimSuffix(text.String(), "\n"))
@@ -202,6 +201,17 @@ func (s *session) writeProof(proof report.ConsentProof, format, out string) erro
 	}
 	return s.done(map[string]any{"file": out, "events": len(proof.Events), "messages": len(proof.Messages)},
 		"Written to %s: %s, %s.", out, count(len(proof.Events), "event"), count(len(proof.Messages), "message"))
+}
+
+// indented writes JSON that people read as well.
+func indented(out io.Writer, what any) error {
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(what); err != nil {
+		return errcode.With(fmt.Errorf("writing what was asked for: %w", err), errcode.OutputFailed)
+	}
+	return nil
 }
 
 // verified is what verify prints as JSON.

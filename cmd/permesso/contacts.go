@@ -20,14 +20,14 @@ import (
 )
 
 func (s *session) contactsVerb() *cobra.Command {
-	return s.group(&cobra.Command{Use: "contacts", Short: "the people on record: import, show, export"},
+	return s.group(&cobra.Command{Use: "contacts", Short: "the people on record: import, show, export, erase"},
 		s.undoable(s.importVerb(imported{
 			noun: "contacts", read: imports.Contacts, tags: true,
 			long: "Imports a CSV file or an Excel workbook with a header. phone is required; name, language, timezone, external_id and tags (separated by ;)\n" +
 				"are known, every other column x becomes attributes.x. An empty cell leaves what is there. A bad row is rejected\n" +
 				"with its line and never stops the file.",
 		})),
-		s.importsVerb(), s.contactsShowVerb(), s.contactsLinkVerb(), s.contactsExportVerb())
+		s.importsVerb(), s.contactsShowVerb(), s.contactsLinkVerb(), s.contactsExportVerb(), s.contactsEraseVerb())
 }
 
 // contactLine is a contact as JSON.
@@ -187,15 +187,23 @@ func (s *session) tellContact(a *app.App, c scheduler.Contact, shown contactShow
 }
 
 func (s *session) contactsExportVerb() *cobra.Command {
-	return s.verb(&cobra.Command{
-		Use:   "export",
-		Short: "print every contact as CSV, in the columns that import reads",
+	var phone string
+	cmd := s.verb(&cobra.Command{
+		Use:   "export [--phone PHONE]",
+		Short: "print every contact as CSV, in the columns that import reads, or all that is held of one person",
 		Long: "Prints every contact as CSV, in the columns that import reads. It can be opened and saved in a spreadsheet: an apostrophe\n" +
-			"keeps phone numbers, and whatever looks like a formula, as text; import takes it off again. With --json numbers are bare.",
+			"keeps phone numbers, and whatever looks like a formula, as text; import takes it off again. With --json numbers are bare.\n\n" +
+			"With --phone it prints all that is on record of one person, as JSON: the answer to an access request.",
 		Example: "  permesso contacts export > contacts.csv",
 		Args:    exactly(),
 	}, func(cmd *cobra.Command, _ []string) error {
 		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			if phone != "" {
+				return s.exportPerson(ctx, a, phone)
+			}
+			if err := a.Store.Audit(ctx, s.actor(), "contacts.export", "", "every contact"); err != nil {
+				return err
+			}
 			if s.json {
 				for c, err := range a.Store.Contacts(ctx) {
 					if err == nil {
@@ -210,6 +218,8 @@ func (s *session) contactsExportVerb() *cobra.Command {
 			return s.exportCSV(ctx, a)
 		})
 	})
+	cmd.Flags().StringVar(&phone, "phone", "", "all that is held of the person with this `PHONE`")
+	return cmd
 }
 
 // exportCSV reads the contacts twice: the header needs every attribute's name, and the people may be too many to hold.

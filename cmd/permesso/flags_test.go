@@ -45,6 +45,10 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso suppress import --dry-run": {"suppress import STOPS", "suppress import STOPS --dry-run", "suppress list"},
 	"permesso suppress import --strict":  {"suppress import BADSTOPS", "suppress import BADSTOPS --strict", ""},
 
+	"permesso contacts export --phone":  {"contacts export", "contacts export --phone +393471000041", ""},
+	"permesso contacts erase --reason":  {"", "", ""}, // TestErase
+	"permesso contacts erase --user-id": {"contacts erase +393471000041", "contacts erase --user-id IT.1", ""},
+
 	"permesso consent grant --source":       {"consent grant +393471000045 offers --wording x", "consent grant +393471000045 offers --wording x --source web_form", ""},
 	"permesso consent grant --wording":      {"consent grant +393471000045 offers --source web_form", "consent grant +393471000045 offers --source web_form --wording x", ""},
 	"permesso consent grant --evidence":     {grant, grant + " --evidence form-9", "consent show +393471000045"},

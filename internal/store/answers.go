@@ -108,12 +108,16 @@ func (s *Store) applyWishes(ctx context.Context, tx *sqlx.Tx, now instant, wishe
 	if err := s.queries.answersPast.read(ctx, tx, &past, s.batchOf(people), now-instant(answersKept.Microseconds())); err != nil {
 		return fmt.Errorf("reading earlier answers: %w", err)
 	}
+	erased, err := s.erasedOf(ctx, tx, people)
+	if err != nil {
+		return err
+	}
 	b := s.dialect.newBatch()
 	for i, w := range wishes {
 		person, found := owned[key16(names[i].hash)]
 		asked := min(at(w.At), now)
 		late := sender.Answer{Kind: w.Kind, AskedAt: asked.time()}.Late(now.time())
-		if !found || late || !grants(w, person, asked, stops, past) {
+		if !found || late || erased[person] || !grants(w, person, asked, stops, past) {
 			continue
 		}
 		due := now

@@ -51,6 +51,7 @@ type change struct {
 	was, state                              sender.State
 	wamid                                   string
 	known                                   bool // its message id is on record
+	erased                                  bool // its person was erased: no words and no message id are kept
 	accepted, sent, delivered, read, failed instant
 	heard                                   instant // when its first status came, by our clock
 	err                                     *sender.Error
@@ -104,7 +105,7 @@ func (s *Store) changesOf(ctx context.Context, tx *sqlx.Tx, reports []heard) ([]
 		key := deliveryKey{row.RunID, policy.PersonID(row.PersonID)}
 		c := found[key]
 		if c == nil {
-			c = &change{key: key, was: row.State, state: row.State, known: row.WAMID != nil}
+			c = &change{key: key, was: row.State, state: row.State, known: row.WAMID != nil, erased: row.WAMID != nil && *row.WAMID == goneWAMID}
 			found[key] = c
 			changes = append(changes, c)
 		}
@@ -158,7 +159,7 @@ func (c *change) hear(h heard) {
 		c.state = sender.Sending
 	}
 	c.state = c.state.Heard(h.state)
-	if h.wamid != "" {
+	if h.wamid != "" && !c.erased {
 		c.wamid = h.wamid
 	}
 	if h.state != sender.Failed || h.status != nil {
@@ -178,6 +179,11 @@ func (c *change) hear(h heard) {
 	case sender.Failed:
 		c.failed = earliest(c.failed, h.at)
 		c.err = h.err
+		if c.erased && h.err != nil {
+			bare := *h.err
+			bare.Title, bare.Details = "", ""
+			c.err = &bare
+		}
 	}
 	if h.pricing != nil {
 		c.pricing = h.pricing

@@ -55,6 +55,10 @@ func (s *Store) appendConsents(ctx context.Context, tx *sqlx.Tx, now instant, ev
 			return 0, ErrUndated
 		}
 	}
+	events, err = s.withoutErased(ctx, tx, events)
+	if err != nil {
+		return 0, err
+	}
 	news := namedConsents(events)
 	if !allNew {
 		if news, err = s.absentConsents(ctx, tx, news); err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jmoiron/sqlx"
 
@@ -79,4 +80,23 @@ func (s *Store) EraseConsents(ctx context.Context, people []policy.PersonID, act
 		return fmt.Errorf("erasing the personal parts of %d persons' consents: %w", len(people), err)
 	}
 	return nil
+}
+
+// withoutErased takes the personal parts out of events of persons who were erased: somebody may import their file again.
+func (s *Store) withoutErased(ctx context.Context, tx *sqlx.Tx, events []policy.PersonConsent) ([]policy.PersonConsent, error) {
+	people := make([]policy.PersonID, len(events))
+	for i := range events {
+		people[i] = events[i].Person
+	}
+	erased, err := s.erasedOf(ctx, tx, distinct(people))
+	if err != nil || len(erased) == 0 {
+		return events, err
+	}
+	events = slices.Clone(events)
+	for i := range events {
+		if erased[events[i].Person] {
+			events[i].Event.Evidence, events[i].Event.IP, events[i].Event.Agent = "", "", ""
+		}
+	}
+	return events, nil
 }

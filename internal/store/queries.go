@@ -20,7 +20,7 @@ type queries struct {
 	statusByAttempt, statusByWAMID, addMessages, applyStatus, recordAnswers, earlyFor statement
 	keepEarly, dropEarly                                                              statement
 	suppress, consentsThere, addWordings                                              statement
-	consentsToErase, eraseConsents, chainOld                                          statement
+	consentsToErase, eraseConsents, chainOld, erasedOf                                statement
 	stopsStanding, restoreStops, pastAttempts, issued, addOrphans                     statement
 	contactsAsStored, changeContacts, namesOf, importedStops                          statement
 	closeWaiting, optedOut                                                            statement
@@ -43,7 +43,9 @@ func buildQueries(d dialect) queries {
 	return queries{
 		owners: with(`SELECT i.hash, i.person_id FROM {batch} {each identifiers i: i.hash = x.hash}`, hash),
 		addIdentifiers: with(`INSERT INTO identifiers (hash, person_id, kind, value, created_at)
-			SELECT x.hash, x.person_id, x.kind, x.value, x.created_at FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
+			SELECT x.hash, x.person_id, x.kind,
+				CASE WHEN EXISTS (SELECT 1 FROM contacts c WHERE c.person_id = x.person_id AND c.erased_at IS NOT NULL) THEN '' ELSE x.value END, x.created_at
+			FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
 			hash, person, textOf("kind"), textOf("value"), integerOf("created_at")),
 		loadIdentifiers: with(`INSERT INTO identifiers (hash, person_id, kind, value, created_at)
 			SELECT x.hash, x.person_id, x.kind, x.value, x.created_at FROM {batch} WHERE true ORDER BY x.hash ON CONFLICT (hash) DO NOTHING`,
@@ -138,7 +140,7 @@ func buildQueries(d dialect) queries {
 			integerOf("read_at"), integerOf("failed_at"), integerOf("code"), textOf("title"), textOf("details"), integerOf("billable"),
 			textOf("price_category"), textOf("price_model"), integerOf("heard_at")),
 		// recordAnswers is applyStatus for Meta's yes to our own posts, most of what is written, with a third of its columns.
-		recordAnswers: with(`UPDATE deliveries SET state = x.state, changed_at = $2, accepted_at = $2, wamid = x.wamid FROM {batch}
+		recordAnswers: with(`UPDATE deliveries SET state = x.state, changed_at = $2, accepted_at = $2, wamid = COALESCE(deliveries.wamid, x.wamid) FROM {batch}
 			WHERE deliveries.run_id = x.run_id AND deliveries.person_id = x.person_id AND deliveries.state = x.was AND deliveries.attempt_id = x.attempt_id`,
 			textOf("run_id"), person, textOf("was"), textOf("state"), textOf("wamid"), attempt),
 		earlyFor:  with(`SELECT e2.status FROM {batch} {each early_statuses e2: e2.wamid = x.wamid}`, textOf("wamid")),
@@ -148,7 +150,10 @@ func buildQueries(d dialect) queries {
 			textOf("wamid"), textOf("state"), integerOf("at"), textOf("status")),
 
 		suppress: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, recorded_at, change)
-			SELECT x.hash, x.scope, x.origin, x.value, x.reason, x.source, x.at, $2, $3 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
+			SELECT x.hash, x.scope, x.origin, CASE WHEN x.gone THEN '' ELSE x.value END, CASE WHEN x.gone THEN '' ELSE x.reason END,
+				CASE WHEN x.gone THEN '' ELSE x.source END, x.at, $2, $3
+			FROM (SELECT x.*, EXISTS (SELECT 1 FROM identifiers i JOIN contacts c ON c.person_id = i.person_id
+				WHERE i.hash = x.hash AND c.erased_at IS NOT NULL) AS gone FROM {batch}) AS x WHERE true ORDER BY x.hash, x.scope, x.origin
 			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, source = excluded.source, reason = excluded.reason, change = excluded.change
 			WHERE suppressions.at < excluded.at`,
 			hash, textOf("scope"), textOf("origin"), textOf("value"), textOf("reason"), textOf("source"), integerOf("at")),
@@ -157,7 +162,9 @@ func buildQueries(d dialect) queries {
 		// What is written is joined already with what stands there.
 		restoreStops: with(`INSERT INTO suppressions (hash, scope, origin, value, reason, source, at, lifted_at, recorded_at, change)
 			SELECT x.hash, x.scope, x.origin, '', x.reason, x.source, x.at, x.lifted_at, $2, $3 FROM {batch} WHERE true ORDER BY x.hash, x.scope, x.origin
-			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, lifted_at = excluded.lifted_at, source = excluded.source, reason = excluded.reason, change = excluded.change`,
+			ON CONFLICT (hash, scope, origin) DO UPDATE SET at = excluded.at, lifted_at = excluded.lifted_at,
+				source = CASE WHEN excluded.source = '' THEN suppressions.source ELSE excluded.source END,
+				reason = CASE WHEN excluded.reason = '' THEN suppressions.reason ELSE excluded.reason END, change = excluded.change`,
 			hash, textOf("scope"), textOf("origin"), textOf("reason"), textOf("source"), integerOf("at"), integerOf("lifted_at")),
 		pastAttempts: with(`INSERT INTO past_attempts (attempt_id, ended_at) SELECT x.attempt_id, $2 FROM {batch} WHERE true ORDER BY x.attempt_id
 			ON CONFLICT (attempt_id) DO NOTHING`, attempt),
@@ -179,6 +186,7 @@ func buildQueries(d dialect) queries {
 		eraseConsents: with(`UPDATE consents SET evidence = '', ip = '', agent = '', salt = NULL, event_id = x.random, personal = x.personal FROM {batch}
 			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id`,
 			person, textOf("category"), integerOf("at"), bytesOf("event_id"), bytesOf("random"), bytesOf("personal")),
+		erasedOf: with(`SELECT x.person_id FROM {batch} {each contacts c: c.person_id = x.person_id} WHERE c.erased_at IS NOT NULL`, person),
 		chainOld: with(`UPDATE consents SET event = x.event, link = x.link, salt = x.salt FROM {batch}
 			WHERE consents.person_id = x.person_id AND consents.category = x.category AND consents.at = x.at AND consents.event_id = x.event_id AND consents.event IS NULL`,
 			person, textOf("category"), integerOf("at"), bytesOf("event_id"), integerOf("event"), bytesOf("link"), bytesOf("salt")),

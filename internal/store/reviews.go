@@ -23,14 +23,15 @@ var ErrNoReview = errcode.With(errors.New("no text of this number waits to be re
 const sourceReview = "review"
 
 // askReview holds marketing to persons until somebody has read their text. Of several texts the latest is kept, and the time
-// of the first; one that was judged already, or overtaken by a plain stop or start, asks for nothing.
+// of the first; one that was judged already, or overtaken by a plain stop or start, asks for nothing, and of who was erased no text is kept.
 func askReview(ctx context.Context, tx *sqlx.Tx, act policy.Act, people []policy.PersonID) error {
 	for _, person := range people {
 		if _, err := tx.ExecContext(ctx, `UPDATE persons SET
 			review_text = CASE WHEN review_at IS NULL OR review_last_at IS NULL OR review_last_at <= $2 THEN $3 ELSE review_text END,
 			review_last_at = CASE WHEN review_at IS NULL OR review_last_at IS NULL OR review_last_at <= $2 THEN $2 ELSE review_last_at END,
 			review_at = CASE WHEN review_at IS NULL OR review_at > $2 THEN $2 ELSE review_at END
-			WHERE person_id = $1 AND review_closed_at < $2`, person[:], at(act.At), act.Text); err != nil {
+			WHERE person_id = $1 AND review_closed_at < $2
+			AND NOT EXISTS (SELECT 1 FROM contacts c WHERE c.person_id = $1 AND c.erased_at IS NOT NULL)`, person[:], at(act.At), act.Text); err != nil {
 			return fmt.Errorf("asking for a review: %w", err)
 		}
 	}

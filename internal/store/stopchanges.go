@@ -38,8 +38,9 @@ func (s *Store) LastStopChange(ctx context.Context) (int64, error) {
 	return n, nil
 }
 
-// StopChanges reads the stops that were changed last after one number and up to another, as they stand now. Those of a database
-// from before changes were numbered have the number 0. It ends at the first error.
+// StopChanges reads the stops that were changed last after one number and up to another, as they stand now and without anybody's
+// words: where they are kept, nobody can erase them. Those of a database from before changes were numbered have the number 0. It ends at
+// the first error.
 func (s *Store) StopChanges(ctx context.Context, after, through int64) iter.Seq2[policy.StopRecord, error] {
 	return func(yield func(policy.StopRecord, error) bool) {
 		at := stopRecordRow{Change: after + 1, Hash: []byte{}}
@@ -53,7 +54,7 @@ func (s *Store) StopChanges(ctx context.Context, after, through int64) iter.Seq2
 				return
 			}
 			for _, r := range rows {
-				if !yield(r.record(), nil) {
+				if !yield(r.wordless(), nil) {
 					return
 				}
 			}
@@ -81,6 +82,13 @@ func (r stopRecordRow) record() policy.StopRecord {
 	if strings.HasPrefix(r.Source, "wamid.") {
 		record.Source = "" // Meta's message ids have the person's number in them
 	}
+	return record
+}
+
+// wordless is the record without what a person or an operator wrote.
+func (r stopRecordRow) wordless() policy.StopRecord {
+	record := r.record()
+	record.Reason, record.Source = "", ""
 	return record
 }
 

@@ -125,7 +125,8 @@ func connectSQLite(ctx context.Context, path string) (*Store, error) {
 		return "file:" + (&url.URL{Path: path}).EscapedPath() + "?_txlock=immediate&_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
 			"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_pragma=journal_size_limit(67108864)" + extra
 	}
-	write, err := sqlx.Open("sqlite", dsn("&_pragma=cache_size(-16000)"))
+	// What is deleted or written over is overwritten with zeros: after an erasure the file must not have it either.
+	write, err := sqlx.Open("sqlite", dsn("&_pragma=cache_size(-16000)&_pragma=secure_delete(1)"))
 	if err != nil {
 		return nil, fmt.Errorf("opening sqlite:%s: %w", path, err)
 	}
