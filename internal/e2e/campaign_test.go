@@ -95,7 +95,9 @@ func (h *house) importAgain(p *population) {
 	known := func() string {
 		text := h.must("contacts", "export", "--json") + h.must("suppress", "list", "--all", "--json")
 		for _, c := range p.people[:40] {
-			text += h.must("consent", "show", c.phone, "--json")
+			stands := object[map[string]any](h, "consent", "show", c.phone)
+			delete(stands, "at") // when it was asked for
+			text += fmt.Sprint(stands)
 		}
 		return text
 	}

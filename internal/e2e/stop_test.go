@@ -91,7 +91,7 @@ func TestStopsWhileTheSenderIsFrozen(t *testing.T) {
 			}
 			sender.signal(syscall.SIGCONT)
 		}
-		if code := sender.wait(patience); code != 0 {
+		if code := sender.wait(3 * patience); code != 0 {
 			t.Errorf("run: exit %d: %s", code, tail(sender.err.String()))
 		}
 		t.Logf("%d were frozen between gate and wire", caught)

@@ -31,7 +31,10 @@ func behind(t *testing.T, f Faults) (*Proxy, *atomic.Int64, func() error) {
 	}
 	t.Cleanup(func() { _ = p.Close() })
 	p.Set(f)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: 300 * time.Millisecond}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}, Timeout: patience}
+	if f.BlackHole > 0 {
+		client.Timeout = 3 * time.Second // which nobody ends but the client
+	}
 	t.Cleanup(client.CloseIdleConnections)
 	return p, &asked, func() error {
 		answer, err := client.Post("http://"+p.Address(), "text/plain", strings.NewReader(strings.Repeat("x", 1000)))
