@@ -4,7 +4,6 @@ import "github.com/spf13/cobra"
 
 // unbuilt are the verbs that are promised and that this version does not have: they are refused by name.
 var unbuilt = map[string]string{
-	"keys":           "keys for /api/v1",
 	"doctor":         "a look at the whole installation",
 	"contacts erase": "erasing a person",
 }

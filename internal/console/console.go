@@ -49,6 +49,8 @@ type Options struct {
 	Breakers func(ctx context.Context) ([]sender.Breaker, error)
 	// Calendar writes when campaigns fire as iCalendar text, for GET /calendar.ics; nil leaves that page out.
 	Calendar func() ([]byte, error)
+	// API answers every path below /api/; nil leaves them out. What guards the pages guards it too.
+	API http.Handler
 	// Logger gets what went wrong, never an address that was asked for: a search holds a phone number. Nil discards.
 	Logger *slog.Logger
 }
@@ -79,6 +81,9 @@ func New(options Options) http.Handler {
 	mux.HandleFunc("GET /fragments/runs/{id}", c.showRunFragment)
 	if options.Calendar != nil {
 		mux.HandleFunc("GET /calendar.ics", c.showCalendar)
+	}
+	if options.API != nil {
+		mux.Handle("/api/", options.API)
 	}
 	mux.Handle("GET /static/{name}", files)
 	mux.HandleFunc("GET /", c.notFound)
