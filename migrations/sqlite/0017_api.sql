@@ -2,7 +2,7 @@
 -- The keys of /api/v1. Of the key itself there is only its SHA-256: nobody can read it back.
 CREATE TABLE api_keys (
     name         TEXT    NOT NULL PRIMARY KEY,
-    hash         BLOB    NOT NULL UNIQUE,
+    hash         BLOB    NOT NULL,
     scopes       TEXT    NOT NULL,
     created_at   INTEGER NOT NULL,
     created_by   TEXT    NOT NULL,
@@ -10,6 +10,8 @@ CREATE TABLE api_keys (
     last_used_at INTEGER,
     revoked_at   INTEGER
 ) STRICT, WITHOUT ROWID;
+
+CREATE UNIQUE INDEX api_keys_hash ON api_keys (hash);
 
 -- What was answered to a request that named itself by an Idempotency-Key, for a day.
 CREATE TABLE api_answers (
