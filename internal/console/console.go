@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/permesso/permesso/internal/report"
@@ -82,12 +83,23 @@ func New(options Options) http.Handler {
 	if options.Calendar != nil {
 		mux.HandleFunc("GET /calendar.ics", c.showCalendar)
 	}
-	if options.API != nil {
-		mux.Handle("/api/", options.API)
-	}
 	mux.Handle("GET /static/{name}", files)
 	mux.HandleFunc("GET /", c.notFound)
-	return guard(mux, options.Hosts)
+	return guard(beside(options.API, mux), options.Hosts)
+}
+
+// beside gives what is below /api/ to the API, by any method; the pages take GET alone.
+func beside(api, pages http.Handler) http.Handler {
+	if api == nil {
+		return pages
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
 }
 
 // failed answers when something could not be read. The page says so instead of showing what is left.
