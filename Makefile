@@ -12,7 +12,7 @@ build: ## one static binary, ./permesso
 	CGO_ENABLED=0 go build -trimpath -o permesso ./cmd/permesso
 
 test: ## everything, on SQLite and on a PostgreSQL of its own; installs what is missing
-	@.ci/install compiler postgresql chromium
+	@.ci/install compiler postgresql chromium axe
 	@.ci/lint
 	@.ci/with-postgres .ci/test
 

@@ -116,7 +116,7 @@ func (c Chat) checkJoin(word string) error {
 	switch {
 	case folded == "":
 		return fmt.Errorf("opt-in keyword %q: it has no letters or digits to recognise", word)
-	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxMessageWords-maxNameWords:
+	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxExtraWords-maxNameWords:
 		return fmt.Errorf("opt-in keyword %q: it is longer than anybody writes", word)
 	case c.keywords.words[folded].action == MatchStop || c.keywords.words[c.keywords.bare(word)].action == MatchStop:
 		return fmt.Errorf("opt-in keyword %q: it is a word by which people stop messages; take another", word)
@@ -131,8 +131,8 @@ func (c Chat) Match(text string) ChatMatch {
 	if c.help == nil && c.join == nil || len(text) > maxMessageBytes {
 		return ChatMatch{}
 	}
-	m, ok := read(fold(nil, text))
-	if !ok || m.count() == 0 {
+	m, more := read(fold(nil, text))
+	if more || m.count() == 0 {
 		return ChatMatch{}
 	}
 	if found := c.exact(&m); found.Action != ChatNone {
@@ -145,12 +145,11 @@ func (c Chat) Match(text string) ChatMatch {
 }
 
 func (c Chat) exact(m *message) ChatMatch {
-	whole := string(m.all())
 	for _, list := range []struct {
 		words  map[string]string
 		action ChatAction
 	}{{c.help, ChatHelp}, {c.yes, ChatYes}, {c.no, ChatNo}} {
-		if language, found := list.words[whole]; found {
+		if language, found := list.words[string(m.all())]; found {
 			return ChatMatch{Action: list.action, Language: language}
 		}
 	}

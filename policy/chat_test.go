@@ -166,7 +166,7 @@ func FuzzChat(f *testing.F) {
 	chat := shopChat(f, true, map[string][]string{"en": {"sign me up"}})
 	f.Fuzz(func(t *testing.T, text string) {
 		heard := chat.Match(text)
-		if again := chat.Match(strings.ToUpper(text)); heard.Action == policy.ChatJoin && strings.ToLower(strings.ToUpper(text)) == strings.ToLower(text) && again.Action != policy.ChatJoin {
+		if again := chat.Match(strings.ToUpper(text)); heard.Action == policy.ChatJoin && strings.EqualFold(strings.ToUpper(text), text) && again.Action != policy.ChatJoin {
 			t.Errorf("%q asks for a category, and not in capitals", text)
 		}
 		if (heard.Category != "") != (heard.Action == policy.ChatJoin) {

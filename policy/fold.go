@@ -2,6 +2,7 @@ package policy
 
 import (
 	"bytes"
+	"strings"
 	"unicode"
 	"unicode/utf8"
 
@@ -58,6 +59,7 @@ func foldUnicode(dst []byte, text string) []byte {
 	start := len(dst)
 	gap := byte(0)
 	for _, r := range norm.NFKD.String(text) {
+		r = unboxed(r)
 		switch {
 		case r < utf8.RuneSelf:
 			dst, gap = foldASCII(dst, start, gap, byte(r))
@@ -81,6 +83,7 @@ func unseen(r rune) bool {
 	case 0x064B <= r && r <= 0x065F, r == 0x0670, 0x0610 <= r && r <= 0x061A, 0x06D6 <= r && r <= 0x06DC, 0x06DF <= r && r <= 0x06E8, 0x06EA <= r && r <= 0x06ED: // harakat
 	case r == 0x0640: // tatweel
 	case 0x0591 <= r && r <= 0x05C7 && r != 0x05BE && r != 0x05C0 && r != 0x05C3 && r != 0x05C6: // Hebrew points
+	case 0x1AB0 <= r && r <= 0x1AFF, 0x1DC0 <= r && r <= 0x1DFF, 0x20D0 <= r && r <= 0x20FF, 0xFE20 <= r && r <= 0xFE2F: // combining marks of other blocks
 	case 0xFE00 <= r && r <= 0xFE0F, 0xE0100 <= r && r <= 0xE01EF: // variation selectors
 	case r == 0x115F, r == 0x1160, r == 0x3164, r == 0xFFA0: // Hangul fillers
 	case r == '’', r == '‘', r == 'ʼ', r == 'ʹ', r == '′': // apostrophes
@@ -88,6 +91,32 @@ func unseen(r rune) bool {
 		return unicode.In(r, unicode.Cf, unicode.Me)
 	}
 	return true
+}
+
+// unboxed returns the Latin letter inside a negative circle or square, which Unicode does not decompose.
+func unboxed(r rune) rune {
+	switch {
+	case 0x1F150 <= r && r <= 0x1F169:
+		return 'a' + r - 0x1F150
+	case 0x1F170 <= r && r <= 0x1F189:
+		return 'a' + r - 0x1F170
+	}
+	return r
+}
+
+// unflagged returns the text with regional indicators, two of which are a flag, as letters.
+func unflagged(text string) string {
+	return strings.Map(func(r rune) rune {
+		if 0x1F1E6 <= r && r <= 0x1F1FF {
+			return 'a' + r - 0x1F1E6
+		}
+		return r
+	}, text)
+}
+
+// unleet returns the text with signs that are drawn like letters as those.
+func unleet(text string) string {
+	return strings.NewReplacer("$", "s", "@", "a", "€", "e", "!", "i", "|", "l").Replace(text)
 }
 
 func clauseEnd(r rune) bool {
@@ -111,6 +140,12 @@ func appendFolded(dst []byte, r rune) []byte {
 		r = 'ك'
 	case 'ة':
 		r = 'ه'
+	case 'ł', 'Ł':
+		r = 'l'
+	case 'ø', 'Ø':
+		r = 'o'
+	case 'đ', 'Đ':
+		r = 'd'
 	default:
 		r = unicode.ToLower(unicode.ToUpper(r))
 	}
@@ -162,17 +197,17 @@ func lookalike(r rune) rune {
 		return 'm'
 	case 'н', 'η', 'ɴ':
 		return 'n'
-	case 'о', 'ο', 'ᴏ', '0':
+	case 'о', 'ο', 'ᴏ', '0', 'ꓳ', 'օ', 'ჿ', 'ⲟ':
 		return 'o'
-	case 'р', 'ρ', 'ᴘ':
+	case 'р', 'ρ', 'ᴘ', 'ꓑ', 'ꮲ', 'ք':
 		return 'p'
 	case 'ԛ':
 		return 'q'
 	case 'ʀ':
 		return 'r'
-	case 'ѕ', 'ꜱ', '5':
+	case 'ѕ', 'ꜱ', '5', 'ꓢ', 'տ', 'ꮪ':
 		return 's'
-	case 'т', 'τ', 'ᴛ', '7':
+	case 'т', 'τ', 'ᴛ', '7', 'ꓔ', 'ꭲ', '†':
 		return 't'
 	case 'υ', 'ᴜ':
 		return 'u'

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // MatchAction is what an inbound text asks for.
@@ -45,20 +46,25 @@ type Match struct {
 
 // The longest message that is looked at, and the longest that may be a near match once the politeness is gone.
 const (
-	maxMessageBytes = 200
-	maxMessageWords = 16
-	maxNearWords    = 4
+	maxMessageBytes = 200  // of a keyword
+	maxTextBytes    = 8192 // of a message: what is beyond is not read
+	maxFoldedBytes  = 512  // and without what is invisible
+	maxMessageWords = 64
+	maxExtraWords   = 16
 	maxNameWords    = 6 // of a category's title
 )
 
 // Keywords knows the words by which people stop and start messages. It is safe for concurrent use; the zero value
 // knows the built-in ones.
 type Keywords struct {
-	words      map[string]keyword  // by folded text
-	categories map[string]Category // by folded id or title
-	polite     map[string]bool
-	negations  map[string]bool
-	answers    map[string]bool
+	words         map[string]keyword  // by folded text
+	skeletons     map[string]string   // stop words by what their letters look like
+	categories    map[string]Category // by folded id or title
+	categoryWords map[string]bool     // the first words of those
+	extras        map[string]bool     // the first words of the business's own stop words that are one word
+	polite        map[string]bool
+	answers       map[string]bool
+	lexicon       *lexicon
 }
 
 type keyword struct {
@@ -72,6 +78,8 @@ type keyword struct {
 // the categories, which may follow a stop or start word. It returns every mistake at once.
 func NewKeywords(extra map[string][]string, categories map[string]Category) (Keywords, error) {
 	k := builtIn()
+	k.words, k.skeletons = maps.Clone(k.words), maps.Clone(k.skeletons)
+	k.categories, k.categoryWords, k.extras = map[string]Category{}, map[string]bool{}, map[string]bool{}
 	var problems []error
 	for _, language := range slices.Sorted(maps.Keys(extra)) {
 		for _, word := range extra[language] {
@@ -94,24 +102,25 @@ func NewKeywords(extra map[string][]string, categories map[string]Category) (Key
 	return k, nil
 }
 
-func builtIn() Keywords {
-	k := Keywords{words: map[string]keyword{}, categories: map[string]Category{}, polite: set(politeness), negations: set(negations), answers: set(answers)}
+// builtIn knows the built-in lists alone.
+var builtIn = sync.OnceValue(func() Keywords {
+	k := Keywords{words: map[string]keyword{}, skeletons: map[string]string{}, polite: set(politeness), answers: set(answers), lexicon: lexicons()}
 	for _, v := range vocabularies() {
-		for _, word := range listed(v.stop) {
-			k.add(keyword{word: word, language: v.language, action: MatchStop})
-		}
-		for _, word := range listed(v.whole) {
-			k.add(keyword{word: word, language: v.language, action: MatchStop, whole: true})
-		}
-		for _, word := range listed(v.phrases) {
-			k.add(keyword{word: word, language: v.language, action: MatchStop, phrase: true})
-		}
-		for _, word := range listed(v.start) {
-			k.add(keyword{word: word, language: v.language, action: MatchStart})
+		for _, list := range []struct {
+			words         string
+			action        MatchAction
+			whole, phrase bool
+		}{
+			{v.stop, MatchStop, false, false}, {v.leave, MatchStop, false, false}, {v.whole, MatchStop, true, false},
+			{v.phrases, MatchStop, false, true}, {v.start, MatchStart, false, false},
+		} {
+			for _, word := range listed(list.words) {
+				k.add(keyword{word: word, language: v.language, action: list.action, whole: list.whole, phrase: list.phrase})
+			}
 		}
 	}
 	return k
-}
+})
 
 func set(words string) map[string]bool {
 	s := map[string]bool{}
@@ -130,11 +139,20 @@ func key(text string) string {
 // is of neither's language, and stops wherever one of them says so.
 func (k *Keywords) add(word keyword) {
 	folded, bare := key(word.word), k.bare(word.word)
+	if word.phrase && !strings.Contains(bare, " ") {
+		bare = folded // what is left of a phrase without its politeness may be any word
+	}
 	for _, found := range slices.Compact([]string{folded, bare}) {
 		listed, twice := k.words[found]
 		if !twice {
 			k.words[found] = word
+			if plain, _ := latin(nil, []byte(found)); word.action == MatchStop {
+				k.skeletons[string(plain)] = found
+			}
 			continue
+		}
+		if word.action == MatchStop && listed.action != MatchStop {
+			word.language, listed = listed.language, word
 		}
 		if listed.language != word.language {
 			listed.language = ""
@@ -147,8 +165,8 @@ func (k *Keywords) add(word keyword) {
 
 // bare is the key of a word without the politeness around it; "" when nothing else is left.
 func (k *Keywords) bare(word string) string {
-	m, ok := read(fold(nil, word))
-	if !ok {
+	m, more := read(fold(nil, word))
+	if more || m.count() == 0 {
 		return ""
 	}
 	if k.trim(&m); m.count() == 0 {
@@ -164,14 +182,15 @@ func (k *Keywords) addExtra(language, word string) error {
 		return fmt.Errorf("opt-out keyword %q: name its language", word)
 	case folded == "":
 		return fmt.Errorf("opt-out keyword %q: it has no letters or digits to recognise", word)
-	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxMessageWords:
-		return fmt.Errorf("opt-out keyword %q: at most %d words and %d bytes are recognised", word, maxMessageWords, maxMessageBytes)
+	case len(word) > maxMessageBytes || strings.Count(folded, " ") >= maxExtraWords:
+		return fmt.Errorf("opt-out keyword %q: at most %d words and %d bytes are recognised", word, maxExtraWords, maxMessageBytes)
 	case k.words[folded].action == MatchStart || k.words[k.bare(word)].action == MatchStart:
 		return fmt.Errorf("opt-out keyword %q: it is a word by which people start messages again; take another", word)
 	case k.bare(word) == "" || k.answers[folded]:
 		return fmt.Errorf("opt-out keyword %q: people say it out of politeness or in answer to other questions; take a longer phrase", word)
 	}
 	k.add(keyword{word: word, language: language, action: MatchStop})
+	k.extras[folded] = true
 	return nil
 }
 
@@ -189,42 +208,131 @@ func (k *Keywords) addCategory(category Category, name string) error {
 		}
 	}
 	k.categories[folded] = category
+	first, _, _ := strings.Cut(folded, " ")
+	k.categoryWords[first] = true
 	return nil
 }
 
-// Match says what an inbound text asks for. The whole message must be a keyword, apart from case, accents, punctuation,
-// emoji, look-alike letters and politeness around it; a message of up to four words with a stop word first or last, and
-// no negation, is near; anything longer is a conversation. Button payloads are for ParseStopButton, never for Match.
+// Match says what an inbound text asks for. It stops when the whole message is a keyword, apart from case, accents,
+// punctuation, emoji, look-alike letters and politeness around it, or is made of nothing but words by which people ask to
+// be left alone ("do not send me any more messages"). What has such words among others, a complaint, a question how to
+// leave and a misspelled word are near. A word that has another meaning where it stands ("stop by"), or is denied
+// ("don't stop"), is neither. Only a whole keyword starts. Buttons are for ParseStopButton and MatchLabel.
 func (k Keywords) Match(text string) Match {
 	if k.words == nil {
 		k = builtIn()
 	}
 	text = strings.TrimSpace(text)
-	if len(text) > maxMessageBytes {
-		return Match{}
+	if len(text) > maxTextBytes {
+		text = text[:maxTextBytes]
 	}
-	var buffer [2 * maxMessageBytes]byte
-	m, ok := read(fold(buffer[:0], text))
-	if !ok || m.count() == 0 {
-		return Match{}
-	}
-	if found := k.exact(m.all()); found.Action != MatchNone {
-		return found
-	}
-	k.trim(&m)
+	var buffer [2 * maxFoldedBytes]byte
+	folded, cut := short(fold(buffer[:0], text))
+	m, more := read(folded)
 	if m.count() == 0 {
+		folded, cut = short(fold(buffer[:0], unflagged(text)))
+		if m, more = read(folded); m.count() == 0 {
+			return Match{}
+		}
+	}
+	question := strings.ContainsAny(text[max(0, len(text)-8):], "?؟？;")
+	if cut || more {
+		found := k.composed(&m, question)
+		if found.Action == MatchStop {
+			found.Action = MatchNear
+		}
+		return found
+	}
+	if found := k.short(&m); found.Action != MatchNone {
+		return found
+	}
+	if found := k.composed(&m, question); found.Action != MatchNone {
+		return found
+	}
+	return k.unclear(&m, text, question)
+}
+
+// MatchLabel says what the label of a button asks for that is not ours: only a plain stop counts, never a word with other
+// meanings and nothing that merely sounds like one ("Cancel reservation").
+func (k Keywords) MatchLabel(label string) Match {
+	if k.words == nil {
+		k = builtIn()
+	}
+	if len(label) > maxMessageBytes {
+		return Match{}
+	}
+	m, more := read(fold(nil, label))
+	if more || m.count() == 0 {
+		return Match{}
+	}
+	if word, found := k.words[string(m.all())]; found && word.whole {
+		return Match{}
+	}
+	if found := k.exact(m.all()); found.Action == MatchStop {
+		return found
+	}
+	return Match{}
+}
+
+// short looks for the whole message on the lists.
+func (k Keywords) short(m *message) Match {
+	if found := k.exact(m.all()); found.Action != MatchNone {
+		return found
+	}
+	all := *m
+	k.trim(m)
+	if m.count() == 0 {
+		*m = all
 		return Match{}
 	}
 	if found := k.exact(m.all()); found.Action != MatchNone {
 		return found
 	}
-	if found := k.repeated(&m); found.Action != MatchNone {
+	if found := k.repeated(m); found.Action != MatchNone {
 		return found
 	}
-	if found := k.disguised(m.all()); found.Action != MatchNone {
-		return found
+	return k.disguised(m.all())
+}
+
+// unclear reads once more what made no sense: with look-alike letters as Latin ones, with letters written once that were
+// written many times, and with slips of the thumb.
+func (k Keywords) unclear(m *message, text string, question bool) Match {
+	var buffer [2 * maxFoldedBytes]byte
+	if plain, other := latin(buffer[:0], m.all()); other {
+		if again, more := read(plain); !more {
+			if found := k.composed(&again, question); found.Action != MatchNone {
+				return found
+			}
+		}
 	}
-	return k.near(&m)
+	if calmed, excited := calm(buffer[:0], m.all()); excited {
+		if again, more := read(calmed); !more {
+			found := k.short(&again)
+			if found.Action != MatchStop {
+				found = k.composed(&again, question)
+			}
+			if found.Action != MatchNone && found.Action != MatchStart {
+				found.Action = MatchNear
+				return found
+			}
+		}
+	}
+	if strings.ContainsAny(text, "$@€!|") {
+		if again, more := read(fold(buffer[:0], unleet(text))); !more && again.count() > 0 && again.count() <= maxShortSentence {
+			if found := k.short(&again); found.Action == MatchStop {
+				return found
+			}
+		}
+	}
+	if m.count() > maxShortSentence {
+		return Match{}
+	}
+	for i := m.first; i < m.last; i++ {
+		if word := k.lexicon.misspelled(string(m.words(i, i+1))); word != "" && k.words[word].action == MatchStop {
+			return Match{Action: MatchNear, Word: k.words[word].word, Language: k.words[word].language}
+		}
+	}
+	return Match{}
 }
 
 // exact looks the whole text up, as a word, as a word and a category, and as a phrase.
@@ -299,43 +407,11 @@ func (k Keywords) disguised(folded []byte) Match {
 		if found := k.exact(plain); found.Action == MatchStop {
 			return found
 		}
-	}
-	return Match{}
-}
-
-// near finds a stop word at either end of a few words that do not deny it, and stop words shouted: "stoooop".
-func (k Keywords) near(m *message) Match {
-	if m.count() > maxNearWords {
-		return Match{}
-	}
-	var buffer [2 * maxMessageBytes]byte
-	if text, excited := calm(buffer[:0], m.all()); excited {
-		if word := k.words[string(text)]; word.action == MatchStop {
-			return Match{Action: MatchNear, Word: word.word, Language: word.language}
-		}
-	}
-	for n := m.count() - 1; n > 0; n-- {
-		if found := k.nearAt(m, m.first, m.first+n); found.Action != MatchNone {
-			return found
-		}
-		if found := k.nearAt(m, m.last-n, m.last); found.Action != MatchNone {
-			return found
+		if word, found := k.skeletons[string(plain)]; found {
+			return Match{Action: MatchStop, Word: k.words[word].word, Language: k.words[word].language}
 		}
 	}
 	return Match{}
-}
-
-func (k Keywords) nearAt(m *message, from, to int) Match {
-	word := k.words[string(m.words(from, to))]
-	if word.action != MatchStop || word.whole {
-		return Match{}
-	}
-	for i := m.first; i < m.last; i++ {
-		if (i < from || i >= to) && k.negations[string(m.words(i, i+1))] {
-			return Match{}
-		}
-	}
-	return Match{Action: MatchNear, Word: word.word, Language: word.language}
 }
 
 // trim takes politeness off both ends, and an answer before a comma.
@@ -371,62 +447,4 @@ func (k Keywords) politeBack(m *message) int {
 		}
 	}
 	return 0
-}
-
-// message is a folded text cut into words, of which those from first up to last count.
-type message struct {
-	text        []byte
-	start, end  [maxMessageWords]int
-	ended       [maxMessageWords]bool // a clause ended before the word
-	first, last int
-}
-
-// read cuts a folded text into words, with hard separators turned soft; ok is false when there are too many.
-func read(folded []byte) (m message, ok bool) {
-	m.text = folded
-	at, ended := 0, false
-	for i := 0; i <= len(folded); i++ {
-		if i < len(folded) && folded[i] != soft && folded[i] != hard {
-			continue
-		}
-		if i > at {
-			if m.last == maxMessageWords {
-				return message{}, false
-			}
-			m.start[m.last], m.end[m.last], m.ended[m.last] = at, i, ended
-			m.last++
-		}
-		if i < len(folded) {
-			ended = folded[i] == hard
-			folded[i] = soft
-		}
-		at = i + 1
-	}
-	return m, true
-}
-
-func (m *message) count() int { return m.last - m.first }
-
-func (m *message) all() []byte { return m.words(m.first, m.last) }
-
-func (m *message) words(from, to int) []byte { return m.text[m.start[from]:m.end[to-1]] }
-
-// stopButton begins the payload of every stop button.
-const stopButton = "permesso:stop:"
-
-// StopButtonPayload returns the payload that makes a quick reply the stop button of a campaign.
-func StopButtonPayload(campaign string) string { return stopButton + "v1:" + campaign }
-
-// ParseStopButton reads a button's payload; ok reports whether it is of a stop button. A stop button whose campaign cannot
-// be read, from another version, is still one: campaign is then "", and the stop is of everything.
-func ParseStopButton(payload string) (campaign string, ok bool) {
-	rest, ok := strings.CutPrefix(payload, stopButton)
-	if !ok {
-		return "", false
-	}
-	campaign, _ = strings.CutPrefix(rest, "v1:")
-	if campaign == rest {
-		return "", true
-	}
-	return campaign, true
 }

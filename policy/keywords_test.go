@@ -8,6 +8,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"golang.org/x/text/unicode/norm"
 	"pgregory.net/rapid"
 
 	"github.com/permesso/permesso/policy"
@@ -30,7 +31,7 @@ func keywords(t testing.TB) policy.Keywords {
 	return k
 }
 
-type corpusRow struct{ action, category, text string }
+type corpusRow struct{ language, action, category, text string }
 
 func corpus(t testing.TB) []corpusRow {
 	t.Helper()
@@ -45,14 +46,14 @@ func corpus(t testing.TB) []corpusRow {
 			continue
 		}
 		fields := strings.Split(scanner.Text(), "\t")
-		if len(fields) != 3 {
-			t.Fatalf("corpus row %q: want three columns", scanner.Text())
+		if len(fields) != 5 {
+			t.Fatalf("corpus row %q: want five columns", scanner.Text())
 		}
-		text, err := strconv.Unquote(fields[2])
+		text, err := strconv.Unquote(fields[3])
 		if err != nil {
 			t.Fatalf("corpus row %q: %v", scanner.Text(), err)
 		}
-		rows = append(rows, corpusRow{fields[0], fields[1], text})
+		rows = append(rows, corpusRow{fields[0], fields[1], fields[2], text})
 	}
 	return rows
 }
@@ -73,7 +74,16 @@ func TestMatchCorpus(t *testing.T) {
 			t.Errorf("Match(%q) = %v with word %q", row.text, got.Action, got.Word)
 		}
 	}
-	if len(rows) < 400 || misses*5 < len(rows)*2 {
+	languages := map[string]int{}
+	for _, row := range rows {
+		languages[row.language]++
+	}
+	for _, language := range strings.Fields("en it es pt fr de nl pl id ru he ar hi tr") {
+		if languages[language] < 8 {
+			t.Errorf("the corpus has %d rows in %s", languages[language], language)
+		}
+	}
+	if len(rows) < 400 || misses*2 < len(rows)-20 {
 		t.Errorf("the corpus has %d rows, %d of them no stop: want 400 and about half", len(rows), misses)
 	}
 }
@@ -81,7 +91,7 @@ func TestMatchCorpus(t *testing.T) {
 func TestMatchLanguage(t *testing.T) {
 	k := keywords(t)
 	for text, want := range map[string]string{
-		"stop": "", "unsubscribe": "en", "basta": "it", "baja": "es", "parar": "", "sair": "pt", "arrêt": "fr", "abmelden": "de",
+		"stop": "", "opt me out": "en", "basta": "it", "smettetela": "it", "baja": "es", "parar": "", "sair": "pt", "arrêt": "fr", "abmelden": "de",
 		"стоп": "ru", "lasciami in pace": "it", "START": "en", "iniciar": "",
 	} {
 		if got := k.Match(text); got.Language != want || got.Action == policy.MatchNone {
@@ -130,11 +140,21 @@ func TestZeroKeywordsKnowTheBuiltInWords(t *testing.T) {
 func TestLongTextsAreConversations(t *testing.T) {
 	k := keywords(t)
 	for _, text := range []string{
-		"STOP " + strings.Repeat("x", 300), strings.Repeat("stop ", 60), strings.Repeat("a ", 17) + "stop",
-		strings.Repeat("\u0300", 5000) + "stop", strings.Repeat("please ", 20) + "stop",
+		"STOP " + strings.Repeat("x", 9000), strings.Repeat("a ", 17) + "stop", strings.Repeat("\u0300", 5000) + "stop",
+		strings.Repeat("x", 4<<20), strings.Repeat("word ", 1<<20) + "stop",
 	} {
-		if got := k.Match(text); got.Action != policy.MatchNone {
+		if got := k.Match(text); got.Action == policy.MatchStop || got.Action == policy.MatchStart {
 			t.Errorf("a text of %d bytes gives %v", len(text), got.Action)
+		}
+	}
+	for text, want := range map[string]policy.MatchAction{
+		strings.Repeat("stop ", 60):                                          policy.MatchStop,
+		strings.Repeat("please ", 20) + "stop":                               policy.MatchStop,
+		"unsubscribe me " + strings.Repeat("and tell me why you write ", 60): policy.MatchNear,
+		"s" + strings.Repeat("\u200b", 500) + "top":                          policy.MatchStop,
+	} {
+		if got := k.Match(text); got.Action != want {
+			t.Errorf("a text of %d bytes gives %v, want %v", len(text), got.Action, want)
 		}
 	}
 	if got := k.Match(strings.Repeat("\n", 500) + "stop" + strings.Repeat(" ", 500)); got.Action != policy.MatchStop {
@@ -207,6 +227,56 @@ func TestStopButton(t *testing.T) {
 	} {
 		if campaign, ok := policy.ParseStopButton(payload); campaign != want.campaign || ok != want.ok {
 			t.Errorf("ParseStopButton(%q) = %q, %v", payload, campaign, ok)
+		}
+	}
+}
+
+// What a keyboard, a filter or a joke does to a text never changes whether it stops.
+func TestDisguisesNeverHideAStop(t *testing.T) {
+	k := keywords(t)
+	var stops []string
+	for _, row := range corpus(t) {
+		if row.action == "stop" && row.category == "" {
+			stops = append(stops, row.text)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		text := rapid.SampledFrom(stops).Draw(t, "text")
+		told := text
+		switch rapid.SampledFrom([]string{"nfc", "nfd", "nfkd", "invisible", "bidi", "lines", "blanks"}).Draw(t, "disguise") {
+		case "nfc":
+			told = norm.NFC.String(text)
+		case "nfd":
+			told = norm.NFD.String(text)
+		case "nfkd":
+			told = norm.NFKD.String(text)
+		case "invisible":
+			told = ""
+			for _, r := range text {
+				told += string(r) + "\u200b"
+			}
+		case "bidi":
+			told = "\u202e" + text + "\u202c\u200f"
+		case "lines":
+			told = "\n\n" + text + "\n"
+		case "blanks":
+			told = strings.ReplaceAll(text, " ", " \u00a0 ")
+		}
+		if got := k.Match(told); got.Action != policy.MatchStop {
+			t.Fatalf("%q gives %v, and %q stops", told, got.Action, text)
+		}
+	})
+}
+
+func TestMatchLabel(t *testing.T) {
+	k := keywords(t)
+	for label, want := range map[string]policy.MatchAction{
+		"Stop promotions": policy.MatchStop, "Unsubscribe": policy.MatchStop, "STOP": policy.MatchStop, "Stop offers": policy.MatchStop,
+		"Cancel": policy.MatchNone, "Cancel reservation": policy.MatchNone, "Cancelar": policy.MatchNone, "End": policy.MatchNone, "Start": policy.MatchNone,
+		"Not interested": policy.MatchNone, "Do not send me any more today": policy.MatchNone, "": policy.MatchNone, "Löschen": policy.MatchNone,
+	} {
+		if got := k.MatchLabel(label); got.Action != want {
+			t.Errorf("MatchLabel(%q) = %v, want %v", label, got.Action, want)
 		}
 	}
 }

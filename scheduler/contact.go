@@ -6,6 +6,7 @@ import (
 
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
+	"github.com/permesso/permesso/templates"
 )
 
 // Contact is one person of the business's list, as imported and as their number tells.
@@ -27,6 +28,9 @@ type Contact struct {
 
 	// The last times that the person consented (to the campaign's category), was sent to, was delivered to, and replied; zero when never.
 	ConsentAt, SentAt, DeliveredAt, RepliedAt time.Time
+
+	// PageToken makes what ends the link to the contact's own page; nil where no link is made.
+	PageToken func(policy.PersonID) string
 }
 
 // Field returns one of the contact's values for a template variable; ok is false when there is none.
@@ -43,6 +47,10 @@ func (c Contact) Field(name string) (string, bool) {
 		value = c.Zone
 	case "external_id":
 		value = c.ExternalID
+	case templates.PageField:
+		if c.PageToken != nil && !c.Erased {
+			value = c.PageToken(c.PersonID)
+		}
 	default:
 		if key, found := strings.CutPrefix(name, "attributes."); found {
 			value = c.Attributes[key]

@@ -287,28 +287,6 @@ func (d *Draft) judge(subject *Subject, now time.Time) policy.Decision {
 	return decision
 }
 
-// book adds the price of an admitted person's message to those before it.
-func (d *Draft) book(facts policy.Facts, decision policy.Decision) {
-	rules, leaves := &d.Run.Frozen.Rules, facts.Now
-	if rules.Rates == nil {
-		return
-	}
-	if decision.Verdict == policy.Defer {
-		leaves = decision.Until
-	}
-	price, known := policy.PriceOf(rules, &facts, leaves)
-	if !known {
-		d.plan.Unpriced++
-		return
-	}
-	sum, ok := d.cost.Plus(price)
-	if !ok {
-		d.dear = true
-		return
-	}
-	d.cost = sum
-}
-
 // Within has the plan keep to the places of the messaging limit, which drafts that are planned together share.
 func (d *Draft) Within(places *Places) { d.places = places }
 
@@ -351,6 +329,28 @@ func (d *Draft) placed(facts policy.Facts, decision policy.Decision) policy.Deci
 	}
 	facts.Message.Full, facts.Message.PlaceAt = true, at
 	return policy.Decide(d.Run.Frozen.Rules, facts)
+}
+
+// book adds the price of an admitted person's message to those before it.
+func (d *Draft) book(facts policy.Facts, decision policy.Decision) {
+	rules, leaves := &d.Run.Frozen.Rules, facts.Now
+	if rules.Rates == nil {
+		return
+	}
+	if decision.Verdict == policy.Defer {
+		leaves = decision.Until
+	}
+	price, known := policy.PriceOf(rules, &facts, leaves)
+	if !known {
+		d.plan.Unpriced++
+		return
+	}
+	sum, ok := d.cost.Plus(price)
+	if !ok {
+		d.dear = true
+		return
+	}
+	d.cost = sum
 }
 
 func laterOf(a, b time.Time) time.Time {

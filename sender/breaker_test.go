@@ -220,7 +220,12 @@ func TestTheSameMistakeForEverybody(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(h *house) {
-				h.answer = func(_ context.Context, n int) sender.Result { return tt.answer(n) }
+				h.answer = func(_ context.Context, n int) sender.Result {
+					if !tt.opens { // of answers in a row the order is the matter: of one instant it is anybody's
+						time.Sleep(time.Duration(n) * 100 * time.Microsecond)
+					}
+					return tt.answer(n)
+				}
 				run := h.add("a", 0, 300, 0)
 				stop := h.start(400)
 				h.until(30*time.Second, "the run is over", func() bool { return h.over(run) })

@@ -177,6 +177,17 @@ type Inbox struct {
 	Account   []AccountNews
 	// Limit is the portfolio's messaging limit, or AnyNumber; nil when the body says nothing of it.
 	Limit *int
+	Codes []JoinCode
+}
+
+// JoinCode is a code that a person wrote: it may confirm what was asked for on an opt-in page.
+type JoinCode struct {
+	Code      string // of policy.NewJoinCode
+	Identity  policy.Identity
+	MessageID string
+	At        time.Time
+	// Categories are those that the business has; they are shared, and not changed.
+	Categories map[string]policy.Category
 }
 
 // Callback is the text of biz_opaque_callback_data for an attempt of this instance: no personal data, 60 of Meta's 512 characters.

@@ -272,7 +272,7 @@ func (b *binder) buttons(p Parameters, stopPayload string) {
 }
 
 func (b *binder) quickReply(i int, v Value, stopPayload string) {
-	if v.Payload == nil || v.Text != nil || v.Field != "" || v.Default != nil {
+	if v.Payload == nil || v.Text != nil || v.Field != "" || v.Default != nil || v.Page != "" {
 		b.differ("button %d is a quick reply: it takes a payload and nothing else", i)
 		return
 	}
@@ -293,6 +293,10 @@ func (b *binder) quickReply(i int, v Value, stopPayload string) {
 func (b *binder) urlButton(i int, button Button, v Value) {
 	s, ok := b.source(fmt.Sprintf("button %d", i), v)
 	if !ok {
+		return
+	}
+	if want := v.Page + "{{1}}"; v.Page != "" && button.URL != want {
+		b.differ("button %d is to lead to the recipient's own page, so its link must be %s; at Meta it is %s", i, want, button.URL)
 		return
 	}
 	room := maxURL
@@ -318,6 +322,10 @@ func (b *binder) source(where string, v Value) (source, bool) {
 	switch {
 	case v.Payload != nil:
 		b.differ("%s takes a text or a field, not a payload", where)
+	case v.Page != "" && (v.Text != nil || v.Field != "" || v.Default != nil):
+		b.differ("%s takes a page and nothing else", where)
+	case v.Page != "":
+		s.field = PageField
 	case (v.Text != nil) == (v.Field != ""):
 		b.differ("%s needs either a text or a field", where)
 	case v.Text != nil:

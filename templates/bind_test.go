@@ -146,6 +146,11 @@ func TestDrift(t *testing.T) {
 		"a text for a quick reply": {offer, change(func(p *templates.Parameters) { p.Buttons[1] = text("x") }), []string{"button 1 is a quick reply: it takes a payload"}},
 		"an empty payload":         {offer, change(func(p *templates.Parameters) { p.Buttons[1] = payload("") }), []string{"button 1 has an empty payload"}},
 		"a payload for a link":     {offer, change(func(p *templates.Parameters) { p.Buttons[0] = payload("x") }), []string{"button 0 takes a text or a field, not a payload"}},
+		"a page elsewhere":         {offer, change(func(p *templates.Parameters) { p.Buttons[0] = templates.Value{Page: "https://wa.example/p/"} }), []string{"its link must be https://wa.example/p/{{1}}; at Meta it is https://shop.example/{{1}}"}},
+		"a page and a field": {offer, change(func(p *templates.Parameters) {
+			p.Buttons[0] = templates.Value{Page: "https://shop.example/", Field: "name"}
+		}), []string{"button 0 takes a page and nothing else"}},
+		"a page for a quick reply": {offer, change(func(p *templates.Parameters) { p.Buttons[1] = templates.Value{Page: "https://shop.example/"} }), []string{"button 1 is a quick reply: it takes a payload"}},
 		"a fixed body too long":    {offer, change(func(p *templates.Parameters) { p.Body[1] = text(strings.Repeat("x", 1024)) }), []string{"the body is longer than 1024 characters"}},
 		"a fixed link too long":    {offer, change(func(p *templates.Parameters) { p.Buttons[0] = text(strings.Repeat("x", 1990)) }), []string{"the link of button 0 is longer than 2000"}},
 		"what cannot be filled": {`{"name":"n","language":"it","category":"MARKETING","components":[{"type":"BODY","text":"a"},{"type":"CAROUSEL"},{"type":"BUTTONS","buttons":[{"type":"COPY_CODE"}]}]}`,
@@ -277,5 +282,22 @@ func BenchmarkAppend(b *testing.B) {
 		if _, missing := bound.Append(dst, who); missing != "" {
 			b.Fatal(missing)
 		}
+	}
+}
+
+// TestPageButton: the button's link ends with what the recipient's own page is opened by, and nobody without one is written to.
+func TestPageButton(t *testing.T) {
+	p := offerParameters()
+	p.Buttons[0] = templates.Value{Page: "https://shop.example/"}
+	b := bind(t, parse(t, offer), p)
+	body, missing := b.Append(nil, fields{"page": "t0ken"})
+	if missing != "" || !strings.Contains(string(body), `"sub_type":"url","index":"0","parameters":[{"type":"text","text":"t0ken"}]`) {
+		t.Errorf("the message is %s, and misses %q", body, missing)
+	}
+	if text, _ := b.Preview(fields{"page": "t0ken"}); !strings.Contains(text, "[Vedi] https://shop.example/t0ken") {
+		t.Errorf("the preview is %q", text)
+	}
+	if _, missing := b.Append(nil, fields{}); missing != "page" {
+		t.Errorf("without a page the message misses %q", missing)
 	}
 }

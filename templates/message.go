@@ -19,13 +19,18 @@ type Parameters struct {
 }
 
 // Value is one variable's content: a fixed Text, or a Field of the recipient with an optional Default,
-// or, for quick-reply buttons, a Payload. The payload "opt_out" makes the button the stop button.
+// or, for quick-reply buttons, a Payload. The payload "opt_out" makes the button the stop button. Page is for URL buttons: the
+// button leads to the recipient's own page, and Page is the address that all of them begin with.
 type Value struct {
 	Text    *string `json:"text,omitempty"`
 	Field   string  `json:"field,omitempty"`
 	Default *string `json:"default,omitempty"`
 	Payload *string `json:"payload,omitempty"`
+	Page    string  `json:"page,omitempty"`
 }
+
+// PageField is the field of a Recipient that ends the link to their own page.
+const PageField = "page"
 
 // Media is a header's image, video or document: either a public Link or an uploaded ID.
 type Media struct {

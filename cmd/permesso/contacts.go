@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +27,7 @@ func (s *session) contactsVerb() *cobra.Command {
 				"are known, every other column x becomes attributes.x. An empty cell leaves what is there. A bad row is rejected\n" +
 				"with its line and never stops the file.",
 		})),
-		s.importsVerb(), s.contactsShowVerb(), s.contactsExportVerb())
+		s.importsVerb(), s.contactsShowVerb(), s.contactsLinkVerb(), s.contactsExportVerb())
 }
 
 // contactLine is a contact as JSON.
@@ -110,6 +111,40 @@ func (s *session) contactsShowVerb() *cobra.Command {
 				return s.object(shown)
 			}
 			return s.tellContact(a, subject.Contact, shown)
+		})
+	})
+}
+
+// pageLink is what `contacts link` prints as JSON.
+type pageLink struct {
+	Phone string      `json:"phone"`
+	URL   string      `json:"url"`
+	Until report.Time `json:"until"`
+}
+
+func (s *session) contactsLinkVerb() *cobra.Command {
+	return s.verb(&cobra.Command{
+		Use:   "link PHONE",
+		Short: "make the link to a person's own page",
+		Long:  "Prints the link to the page on which a person chooses what they are sent. It works for 90 days, for whoever has it: give it\nto nobody else.",
+		Args:  exactly("PHONE"),
+	}, func(cmd *cobra.Command, args []string) error {
+		return s.with(cmd, func(ctx context.Context, a *app.App) error {
+			number, _, err := anyNumber(a.Config, args[0])
+			if err != nil {
+				return err
+			}
+			link, until, found, err := a.PageLink(ctx, number, time.Now())
+			if err != nil {
+				return err
+			}
+			if !found {
+				return errNoContact
+			}
+			if s.json {
+				return s.object(pageLink{string(number), link, report.Time{Time: until}})
+			}
+			return s.print("%s", link)
 		})
 	})
 }

@@ -207,6 +207,7 @@ func wrongConfigurations(t *testing.T) []failure {
 		{absent, "migrate status", errcode.ConfigurationMissing, exitConfig},
 		{folder, "check", errcode.ConfigurationUnreadable, exitConfig},
 		{phoneless, "run weekend-offer --test", errcode.NoTestPhones, exitWrongUse},
+		{phoneless, "contacts link +393471234567", errcode.NoPublicURL, exitWrongUse},
 		{dry, "run weekend-offer", errcode.DryRun, exitIncomplete},
 	}
 }
@@ -320,6 +321,7 @@ func refusals(t *testing.T, w *world) []failure {
 		{synced, "templates show weekend_offer it --campaign weekend-offer --preview " + phoneOf(people-1), errcode.MissingParameter, exitFailed},
 		{w, "contacts show +393471234567", errcode.UnknownContact, exitFailed},
 		{w, "suppress remove +393471234567 --reason x", errcode.NothingToLift, exitFailed},
+		{w, "reviews close +393471234567 --stop --reason x", errcode.NoReview, exitFailed},
 		{w, "runs show nope", errcode.NoSuchRun, exitFailed},
 		{w, "log --run nope", errcode.NoSuchRun, exitFailed},
 		{w, "report --run nope", errcode.NoSuchRun, exitFailed},

@@ -61,11 +61,16 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso consent revoke --evidence":    {revoke, revoke + " --evidence mail-9", "consent show +393471000045"},
 	"permesso consent revoke --at":          {revoke, revoke + " --at 2026-02-01", "consent show +393471000045"},
 
-	"permesso suppress add --scope":     {"suppress add +393471000045", "suppress add +393471000045 --scope kind:marketing", ""},
-	"permesso suppress add --reason":    {"suppress add +393471000045", "suppress add +393471000045 --reason mail", "suppress list"},
-	"permesso suppress remove --reason": {"suppress remove +393471000044", "suppress remove +393471000044 --reason mistake", ""},
-	"permesso suppress list --all":      {"suppress list", "suppress list --all", ""},
-	"permesso suppress list --limit":    {"suppress list", "suppress list --limit 1", ""},
+	"permesso suppress add --scope":       {"suppress add +393471000045", "suppress add +393471000045 --scope kind:marketing", ""},
+	"permesso suppress add --reason":      {"suppress add +393471000045", "suppress add +393471000045 --reason mail", "suppress list"},
+	"permesso suppress remove --reason":   {"suppress remove +393471000044", "suppress remove +393471000044 --reason mistake", ""},
+	"permesso reviews close --stop":       {"reviews close +393471000041 --not-a-stop --reason x", "reviews close +393471000041 --stop --reason x", "suppress list"},
+	"permesso reviews close --not-a-stop": {"reviews close +393471000041 --stop --reason x", "reviews close +393471000041 --not-a-stop --reason x", "suppress list"},
+	"permesso reviews close --scope":      {"reviews close +393471000041 --stop --reason x", "reviews close +393471000041 --stop --reason x --scope kind:marketing", ""},
+	"permesso reviews close --reason":     {"reviews close +393471000041 --stop", "reviews close +393471000041 --stop --reason x", ""},
+	"permesso reviews list --limit":       {"reviews list", "reviews list --limit 1", ""},
+	"permesso suppress list --all":        {"suppress list", "suppress list --all", ""},
+	"permesso suppress list --limit":      {"suppress list", "suppress list --limit 1", ""},
 
 	"permesso templates show --preview":  {"templates show weekend_offer it", "templates show weekend_offer it --campaign weekend-offer --preview +393471000020", ""},
 	"permesso templates show --campaign": {"templates show weekend_offer it --preview +393471000020", "templates show weekend_offer it --preview +393471000020 --campaign weekend-offer", ""},
@@ -190,6 +195,7 @@ func lived(t *testing.T) (w *world, done, open string) {
 	open = strings.TrimSpace(w.must("run", "order-ready", "--detach"))
 	w.must("halt")
 	w.must("resume")
+	w.unclear(map[string]string{phoneOf(41): "make it stop", phoneOf(40): "so many messages"})
 	w.write("NEW", "phone,name\n+393471000777,New\n")
 	w.write("BAD", "phone,name\nabc,New\n")
 	w.write("CONSENT", "phone,category,action,at,source,wording\n+393471000045,offers,granted,2026-03-01T10:00:00Z,email,Libreria Aurora\n")

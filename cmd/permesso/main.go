@@ -55,7 +55,7 @@ func (s *session) root() *cobra.Command {
 		Example: "  permesso init && permesso check\n  permesso plan weekend-offer\n  permesso explain weekend-offer +393471234567\n  permesso serve",
 		Version: version().String(),
 	},
-		s.initVerb(), s.checkVerb(), s.schemaVerb(), s.configVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.templatesVerb(),
+		s.initVerb(), s.checkVerb(), s.schemaVerb(), s.configVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.reviewsVerb(), s.templatesVerb(),
 		s.planVerb(), s.runVerb(), s.runsVerb(), s.haltVerb(), s.resumeVerb(), s.explainVerb(), s.logVerb(), s.reportVerb(), s.notifyVerb(), s.retentionVerb(), s.keysVerb(),
 		s.demoVerb(), s.versionVerb(), s.sandboxVerb(),
 	)

@@ -50,7 +50,7 @@ func TestExitCodes(t *testing.T) {
 		{w, "help doctor", 2, "`permesso doctor`, a look at the whole installation, is not in this version"},
 		{w, "contacts erase +393471000001", 2, "`permesso contacts erase`, erasing a person, is not in this version"},
 		{w, "ceck", 2, "did you mean `permesso check`"},
-		{w, "contacts", 2, "wants a verb: export, import, imports, show"},
+		{w, "contacts", 2, "wants a verb: export, import, imports, link, show"},
 		{w, "contacts imprt x", 2, "did you mean `permesso contacts import`"},
 		{w, "plan --fish", 2, "unknown flag: --fish"},
 		{w, "run", 2, "CAMPAIGN is missing"},

@@ -428,7 +428,7 @@ func (s keptSink) Store(ctx context.Context, bodies []sender.Inbox) ([]policy.Pe
 	}
 	acts := len(stopped)
 	for _, body := range bodies {
-		acts += len(body.Acts) + len(body.Nods)
+		acts += len(body.Acts) + len(body.Nods) + len(body.Codes)
 	}
 	if acts > 0 {
 		s.keep(ctx)

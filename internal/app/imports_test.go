@@ -68,6 +68,7 @@ var rooms = map[string]room{
 	"internal/metrics": {imports: domain, forbids: sqlPackages},
 	"internal/notify":  {imports: with(domain, "internal/report"), forbids: sqlPackages},
 	"internal/console": {imports: with(domain, "internal/report"), forbids: sqlPackages},
+	"internal/page":    {imports: with(domain, "internal/report"), forbids: sqlPackages},
 	"internal/imports": {imports: domain, forbids: sqlAndHTTP},
 	// What a program sends is judged by the rules of files, which stand once.
 	"internal/api": {imports: with(domain, spelling, "internal/imports", "internal/report"), forbids: sqlPackages},

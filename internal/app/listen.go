@@ -88,7 +88,10 @@ func (a *App) appSecrets() []string {
 // webhookListener takes listen.webhook.
 func (a *App) webhookListener() (*listener, *webhook.Receiver, error) {
 	r := a.receiver()
-	l, err := listen("webhook", a.Config.Listen.Webhook, r.Handler())
+	mux := http.NewServeMux()
+	mux.Handle("/", r.Handler())
+	mux.Handle(policy.PagePath, a.peoplesPages())
+	l, err := listen("webhook", a.Config.Listen.Webhook, mux)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -111,7 +114,7 @@ func (a *App) console() http.Handler {
 		mu.Lock()
 		if cfg := a.config(); cfg != of {
 			of, pages = cfg, console.New(console.Options{
-				Runs: a.Store, Reports: a.Store, Log: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
+				Runs: a.Store, Reports: a.Store, Log: a.Store, Reviews: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
 				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log, API: a.api(cfg, limits),
 			})
 		}

@@ -55,7 +55,7 @@ func TestLintersSayWhy(t *testing.T) {
 func TestBuildMachineRunsMakeTest(t *testing.T) {
 	for file, wants := range map[string][]string{
 		".ci/run":  {`(?m)^exec make test`},
-		"Makefile": {`(?m)^test:.*\n\t@\.ci/install compiler postgresql chromium\n\t@\.ci/lint\n\t@\.ci/with-postgres \.ci/test`},
+		"Makefile": {`(?m)^test:.*\n\t@\.ci/install compiler postgresql chromium axe\n\t@\.ci/lint\n\t@\.ci/with-postgres \.ci/test`},
 		".ci/test": {`go test .*-race.*-shuffle=on`, `PERMESSO_TEST_REQUIRED=1`},
 		".ci/lint": {`(?m)^go vet `, `staticcheck "`, `govulncheck \./\.\.\.`, `gofmt -l`},
 	} {

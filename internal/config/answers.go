@@ -15,10 +15,12 @@ type Wording struct {
 	Text     string // the business's name is in its place
 }
 
-// OptIn is how people ask for a category in a chat.
+// OptIn is how people ask for a category.
 type OptIn struct {
 	// Keywords are added to the built-in lists, per BCP 47 language. They are nil when nobody is asked, and may be empty.
 	Keywords map[string][]string
+	// Pages are the categories that have an opt-in page.
+	Pages []string
 }
 
 // businessPlace is where a wording has the business's name.
@@ -64,13 +66,42 @@ func (l *loader) readOptIn(root object) {
 	if !ok {
 		return
 	}
-	v, found = o.require("keywords", "write the words by language that people ask for a category with, such as {en: [join]}; {} is the built-in ones")
-	if !found {
-		return
+	if v, found := o.get("pages"); found {
+		l.cfg.OptIn.Pages = v.joinPages()
 	}
+	if v, found := o.get("keywords"); found {
+		l.cfg.OptIn.Keywords = v.joinWords()
+	}
+}
+
+// joinPages reads which categories have a page where people ask for them.
+func (v value) joinPages() (ids []string) {
+	values, ok := v.list("a list of categories, such as [offers]")
+	if !ok {
+		return nil
+	}
+	seen := map[string]value{}
+	for _, v := range values {
+		id, ok := v.knownCategory()
+		if !ok {
+			continue
+		}
+		if first, twice := seen[id]; twice {
+			v.fail(errcode.DuplicateEntry, "the category %s is written twice; the first is on %s", id, first.where(v))
+		}
+		seen[id], ids = v, append(ids, id)
+	}
+	if v.l.cfg.ReplyNumber() == "" {
+		v.fail(errcode.MissingKey, "people confirm what they ask for on a page with a message to the business's number: write it as phone in numbers")
+	}
+	return ids
+}
+
+// joinWords reads words that ask for a category, by language.
+func (v value) joinWords() map[string][]string {
 	entries, ok := v.entries("lists of words by language, such as {en: [join]}")
 	if !ok {
-		return
+		return nil
 	}
 	words := map[string][]string{}
 	for _, e := range entries {
@@ -90,7 +121,7 @@ func (l *loader) readOptIn(root object) {
 			words[e.key] = append(words[e.key], word)
 		}
 	}
-	l.cfg.OptIn.Keywords = words
+	return words
 }
 
 func (l *loader) readReplies(root object) {

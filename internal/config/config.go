@@ -93,6 +93,18 @@ type Number struct {
 	ID                string  // Meta's phone number id
 	MessagesPerSecond float64 // above 0
 	MessagingLimit    *int    // unique people in any 24 hours over the whole portfolio; nil is not named
+	// Phone is the number itself, to which people write; "" when it is not told.
+	Phone phone.Number
+}
+
+// ReplyNumber is the number at which people write to the business: that of the first that tells it; "" when none does.
+func (c *Config) ReplyNumber() phone.Number {
+	for _, n := range c.Numbers {
+		if n.Phone != "" {
+			return n.Phone
+		}
+	}
+	return ""
 }
 
 // MessagingLimit is the smallest that a number names, nil when none does.

@@ -77,6 +77,7 @@ campaigns:
 		"graph.verify_token = <secret> (environment variable VERIFY)",
 		"numbers[0].id = 111222333444 (config.yaml:10)",
 		"numbers[0].messages_per_second = 12.5 (environment variable RATE)",
+		"numbers[0].phone = <nil> (default)",
 		"numbers[0].messaging_limit = <nil> (default)",
 		"categories.offers.kind = marketing (config.yaml:11)",
 		"categories.offers.title.it = Mai <secret> (config.yaml:11, environment variable SECRET)",
@@ -90,7 +91,7 @@ campaigns:
 		"policy.countries = <nil> (default)",
 		"policy.universal_holdout = <nil> (default)",
 		"opt_out.keywords = <nil> (default)",
-		"opt_out.confirmation = <nil> (default)", "opt_out.help = <nil> (default)", "opt_in = <nil> (default)",
+		"opt_out.confirmation = <nil> (default)", "opt_out.help = <nil> (default)", "opt_in.pages = <nil> (default)", "opt_in.keywords = <nil> (default)",
 		"approvals = <nil> (default)",
 		"notify = <nil> (default)",
 		"replies = <nil> (default)",
@@ -165,7 +166,7 @@ func TestEffectiveShowsEveryKey(t *testing.T) {
 	}
 	named := strings.NewReplacer("categories.*", "categories.offers", "countries.*.allow", "countries.marketing.deny", "countries.*", "countries.marketing", "buttons.*", "buttons.0")
 	for _, key := range config.Keys() {
-		if strings.Contains(key, ".header.") && !strings.HasSuffix(key, ".image.link") || strings.HasSuffix(key, ".payload") || strings.HasSuffix(key, "caps[].kind") || strings.HasSuffix(key, ".at") || strings.HasSuffix(key, "buttons.*.text") || strings.HasSuffix(key, "buttons.*.default") || strings.HasPrefix(key, "notify.") || strings.HasPrefix(key, "replies.") {
+		if strings.Contains(key, ".header.") && !strings.HasSuffix(key, ".image.link") || strings.HasSuffix(key, ".payload") || strings.HasSuffix(key, "caps[].kind") || strings.HasSuffix(key, ".at") || strings.HasSuffix(key, "buttons.*.text") || strings.HasSuffix(key, "buttons.*.default") || strings.HasSuffix(key, "buttons.*.page") || strings.HasPrefix(key, "notify.") || strings.HasPrefix(key, "replies.") {
 			continue // of these alternatives the example has one, and notify and replies in comments: they would want secrets of their own
 		}
 		if !paths[named.Replace(key)] {

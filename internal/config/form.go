@@ -70,6 +70,11 @@ func booleanForm() form {
 	return form{scalar: isBoolean, schema: node{AnyOf: []node{{Type: "boolean"}, {Type: "string", Pattern: aReference}}}}
 }
 
+// trueForm is for what is on when it is written, and written for nothing else.
+func trueForm() form {
+	return form{scalar: isBoolean, schema: node{AnyOf: []node{{Const: true}, {Type: "string", Pattern: aReference}}}}
+}
+
 // durationForm is a span above zero.
 func durationForm() form {
 	f := patterned(`^(?:`+aDurationPart+`)+$`, wantDuration)

@@ -160,6 +160,9 @@ func (l *loader) readNumber(o object) {
 		}
 		number.MessagesPerSecond = rate
 	}
+	if v, found := o.get("phone"); found {
+		number.Phone, _ = v.phone(l.cfg.Business.Country)
+	}
 	if v, found := o.get("messaging_limit"); found {
 		const want = "a whole number of people, 0 (nobody) or more"
 		people, ok := v.whole(want)

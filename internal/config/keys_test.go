@@ -76,6 +76,7 @@ func keyCases() map[string]keyCase {
 		"graph.verify_token":            {plain, inHead("token: ${WHATSAPP_VERIFY_TOKEN}", "token: ${WHATSAPP_APP_SECRET}"), func(c *config.Config) any { return c.Graph.VerifyToken.Reveal() }, "value-of-WHATSAPP_APP_SECRET"},
 		"numbers[].id":                  {plain, inHead("111222333444", "999"), func(c *config.Config) any { return c.Numbers[0].ID }, "999"},
 		"numbers[].messages_per_second": {plain, inHead("80}", "12.5}"), func(c *config.Config) any { return c.Numbers[0].MessagesPerSecond }, 12.5},
+		"numbers[].phone":               {plain, inHead("80}", `80, phone: "06 9898 7654"}`), func(c *config.Config) any { return string(c.ReplyNumber()) }, "+390698987654"},
 		"numbers[].messaging_limit":     {plain, inHead("80}", "80, messaging_limit: 250}"), func(c *config.Config) any { return asJSON(c.MessagingLimit()) }, "250"},
 		"categories.*.kind":             {plain, inHead("{kind: marketing}", "{kind: authentication}"), func(c *config.Config) any { return string(c.Rules.Categories["offers"].Kind) }, "authentication"},
 		"categories.*.title":            {plain, inHead("{kind: marketing}", "{kind: marketing, title: {pt-BR: Ofertas}}"), func(c *config.Config) any { return c.Rules.Categories["offers"].Title["pt-BR"] }, "Ofertas"},
@@ -106,6 +107,7 @@ func keyCases() map[string]keyCase {
 			`[{"Language":"it","Text":"Fatto. Libreria Aurora"},{"Language":"en","Text":"Done."}]`},
 		"opt_out.help":     {plain, section("opt_out: {help: {en: \"{{business}}: write STOP to stop.\"}}\n"), func(c *config.Config) any { return asJSON(c.OptOutHelp) }, `[{"Language":"en","Text":"Libreria Aurora: write STOP to stop."}]`},
 		"opt_in.keywords":  {plain, section("opt_in: {keywords: {en: [count me in]}}\n"), func(c *config.Config) any { return asJSON(c.OptIn.Keywords) }, `{"en":["count me in"]}`},
+		"opt_in.pages":     {plain, strings.Replace(section("opt_in: {pages: [offers]}\n"), "80}", `80, phone: "+390698987654"}`, 1), func(c *config.Config) any { return asJSON(c.OptIn.Pages) }, `["offers"]`},
 		"opt_out.keywords": {plain, section("opt_out: {keywords: {it: [lasciami in pace]}}\n"), func(c *config.Config) any { return asJSON(c.OptOutKeywords) }, `{"it":["lasciami in pace"]}`},
 	}
 	// These sections have no meaning but through their keys, which have cases of their own.
@@ -230,6 +232,8 @@ func addParameterCases(cases map[string]keyCase) {
 	} {
 		cases[at+key] = keyCase{head + tail, parameters(c[0]), func(c *config.Config) any { return asJSON(first(c).Message.Parameters) }, c[1]}
 	}
+	cases[at+".buttons.*.page"] = keyCase{head + tail, "public_url: https://wa.aurora.example\n" + parameters(`{buttons: {0: {page: true}}}`),
+		func(c *config.Config) any { return asJSON(first(c).Message.Parameters) }, `{"buttons":{"0":{"page":"https://wa.aurora.example/p/"}}}`}
 }
 
 func TestEveryKeyChangesSomething(t *testing.T) {

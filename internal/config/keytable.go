@@ -41,7 +41,7 @@ var (
 			form: named(segmentName, "lower-case letters, digits and _", textForm())},
 		{name: "policy", says: "The rules that hold for every campaign.", form: mapping(&policyKeys)},
 		{name: "opt_out", says: "What counts as an opt-out, beyond the built-in lists, and how it is answered.", form: mapping(&optOutKeys)},
-		{name: "opt_in", says: "How people ask for a category in a chat; only their yes to the question that they get is a consent.", form: mapping(&optInKeys)},
+		{name: "opt_in", says: "How people ask for a category, in a chat or on a page; only what they then confirm is a consent.", form: mapping(&optInKeys)},
 		{name: "approvals", says: "When a run waits until a second person approves it.", form: mapping(&approvalKeys)},
 		{name: "notify", says: "Who is told when a run pauses or waits, a slot is missed, or Meta refuses to go on.", form: mapping(&notifyKeys)},
 		{name: "replies", says: "Who reads what people write; without this key nobody does.", form: mapping(&repliesKeys)},
@@ -74,6 +74,7 @@ var (
 		{name: "id", says: "Meta's phone number id, in quotes.", required: true, form: metaIDForm()},
 		{name: "messages_per_second", says: "The throughput that Meta grants the number, such as 80.", required: true,
 			form: numberForm(node{Type: "number", Above: new(0)})},
+		{name: "phone", says: "The number itself, in quotes, at which people write to the business; the pages for people lead there.", form: phoneForm()},
 		{name: "messaging_limit", says: "How many people the whole business portfolio may write to in any 24 hours; of several numbers the smallest holds, 0 is nobody, and without this key it is read from Meta.",
 			form: wholeForm(0)},
 	}}
@@ -116,8 +117,10 @@ var (
 			form: wordingsForm()},
 		{name: "help", says: "What answers HELP and INFO, per language, in place of {{business}} the business's name; without this key nothing does.", form: wordingsForm()},
 	}}
-	optInKeys = section{path: "opt_in", says: "How people ask for a category in a chat.", keys: []key{
-		{name: "keywords", says: "Words that stand before a category's id or title, per language, added to the built-in lists; {} is those alone.", required: true,
+	optInKeys = section{path: "opt_in", says: "How people ask for a category.", keys: []key{
+		{name: "pages", says: "The categories that people can ask for on a page of their own, /p/join/CATEGORY, and confirm by a message; it takes the phone of a number.",
+			form: listOf(textForm()).distinct()},
+		{name: "keywords", says: "Words that stand before a category's id or title, per language, added to the built-in lists; {} is those alone; without this key nobody is asked.",
 			form: named(languageTag, "a language's code, such as it or pt-BR", listOf(patterned(`[\p{L}\p{N}]`, "a word that asks for a category")))},
 	}}
 	approvalKeys = section{path: "approvals", says: "When a run waits until a second person approves it.", keys: []key{

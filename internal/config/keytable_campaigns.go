@@ -78,10 +78,11 @@ var (
 			{name: "default", says: "The text for people without this field.", form: textForm()},
 		}}
 	buttonKeys = section{path: "campaigns[].parameters.buttons.*", says: "What fills a button's variable.",
-		oneOf: []string{"text", "field", "payload"}, beside: "default", besideOnly: "field", keys: []key{
+		oneOf: []string{"text", "field", "payload", "page"}, beside: "default", besideOnly: "field", keys: []key{
 			{name: "text", says: "The same text for everybody, such as the end of a link.", form: valueForm()},
 			{name: "field", says: "The contact's field that fills it, such as name or attributes.coupon.", form: fieldForm()},
 			{name: "default", says: "The text for people without this field.", form: textForm()},
 			{name: "payload", says: "What a quick reply sends back; opt_out makes it the stop button.", form: payloadForm()},
+			{name: "page", says: "With true the button's link leads to the person's own page; at Meta it is public_url and /p/{{1}}.", form: trueForm()},
 		}}
 )

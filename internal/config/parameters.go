@@ -8,6 +8,7 @@ import (
 
 	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/spelling"
+	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/templates"
 )
 
@@ -188,11 +189,12 @@ func (o object) templateValue() (templates.Value, bool) {
 	text, hasText := o.get("text")
 	field, hasField := o.get("field")
 	payload, hasPayload := o.get("payload")
+	page, hasPage := o.get("page")
 	def, hasDefault := o.get("default")
-	if count(hasText, hasField, hasPayload) != 1 {
+	if count(hasText, hasField, hasPayload, hasPage) != 1 {
 		choice := []string{"text", "field"}
 		if strings.Contains(o.path, ".buttons.") {
-			choice = append(choice, "payload")
+			choice = append(choice, "payload", "page")
 		}
 		o.exactlyOne(choice...)
 		return templates.Value{}, false
@@ -204,6 +206,8 @@ func (o object) templateValue() (templates.Value, bool) {
 	switch {
 	case hasText:
 		return text.fixed()
+	case hasPage:
+		return page.page()
 	case hasPayload:
 		written, ok := payload.text("the text that the button sends back, such as opt_out")
 		return templates.Value{Payload: &written}, ok
@@ -216,6 +220,22 @@ func (o object) templateValue() (templates.Value, bool) {
 		filled.Default, ok = &written, ok && valid
 	}
 	return filled, ok
+}
+
+// page is the link to the recipient's own page, which all begin alike.
+func (v value) page() (templates.Value, bool) {
+	yes, ok := v.boolean()
+	switch {
+	case !ok:
+		return templates.Value{}, false
+	case !yes:
+		v.fail(errcode.InvalidButton, "page is true or absent: remove it, or write what else the button's link ends with")
+		return templates.Value{}, false
+	case v.l.cfg.PublicURL == "":
+		v.fail(errcode.MissingKey, "a link to a person's own page needs public_url, the address where it is reached from outside")
+		return templates.Value{}, false
+	}
+	return templates.Value{Page: v.l.cfg.PublicURL + policy.PagePath}, true
 }
 
 func (v value) contactField() (string, bool) {

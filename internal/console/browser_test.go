@@ -143,7 +143,7 @@ func in[T any](t *testing.T, ctx context.Context, step chromedp.Action[T]) T {
 }
 
 var pagesSeen = map[string]string{
-	"runs": "/", "run": "/runs/20261127-1700-k3f9xa", "log": "/log", "wrong": "/log?phone=12", "problem": "/nowhere", "none": "/?campaign=nobody-yet",
+	"runs": "/", "run": "/runs/20261127-1700-k3f9xa", "log": "/log", "wrong": "/log?phone=12", "problem": "/nowhere", "none": "/?campaign=nobody-yet", "reviews": "/reviews",
 }
 
 func TestBrowserShowsEveryPageWithoutComplaint(t *testing.T) {
@@ -151,7 +151,7 @@ func TestBrowserShowsEveryPageWithoutComplaint(t *testing.T) {
 	if ctx == nil {
 		return
 	}
-	server := httptest.NewServer(console.New(optionsOf(aurora())))
+	server := httptest.NewServer(console.New(withReviews(texts())))
 	t.Cleanup(server.Close)
 	for name, path := range pagesSeen {
 		t.Run(name, func(t *testing.T) {

@@ -33,6 +33,8 @@ type Options struct {
 	Runs    Runs
 	Reports Reports
 	Log     Log
+	// Reviews lists the texts that wait to be read; nil leaves their page out.
+	Reviews Reviews
 	// NoRun is the error by which Runs and Reports say that a run does not exist, for errors.Is.
 	NoRun error
 	// Business is the name shown on every page.
@@ -80,6 +82,9 @@ func New(options Options) http.Handler {
 	// What htmx asks for every second: the part of a page that moves.
 	mux.HandleFunc("GET /fragments/runs", c.showRunsFragment)
 	mux.HandleFunc("GET /fragments/runs/{id}", c.showRunFragment)
+	if options.Reviews != nil {
+		mux.HandleFunc("GET /reviews", c.showReviews)
+	}
 	if options.Calendar != nil {
 		mux.HandleFunc("GET /calendar.ics", c.showCalendar)
 	}

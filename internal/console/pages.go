@@ -25,7 +25,8 @@ type pages map[string]*template.Template
 // frame is what stands around every page.
 type frame struct {
 	Title    string
-	Section  string // of the navigation: "runs", "log" or ""
+	Section  string // of the navigation: "runs", "log", "reviews" or ""
+	Reviewed bool   // there is a page of reviews
 	Live     bool   // some of it is read anew every second
 	Business string
 	Notice   string // above everything; commands in it stand in backquotes
@@ -35,7 +36,7 @@ type frame struct {
 func parsePages(files *static) pages {
 	parsed := pages{}
 	functions := template.FuncMap{"thousands": thousands, "prose": prose, "static": files.address}
-	for _, name := range []string{"runs", "run", "log", "problem"} {
+	for _, name := range []string{"runs", "run", "log", "reviews", "problem"} {
 		parsed[name] = template.Must(template.New(name).Funcs(functions).ParseFS(htmlFiles, "html/frame.html", "html/parts.html", "html/"+name+".html"))
 	}
 	return parsed
@@ -43,7 +44,7 @@ func parsePages(files *static) pages {
 
 // render writes a whole page, or nothing of it: a template that fails must not leave half a page that looks whole.
 func (c *console) render(w http.ResponseWriter, status int, name string, f frame, page any) {
-	f.Business, f.Page = c.Business, page
+	f.Business, f.Page, f.Reviewed = c.Business, page, c.Reviews != nil
 	if c.Notice != nil {
 		f.Notice = c.Notice()
 	}

@@ -39,7 +39,7 @@ func reasons() []Entry {
 		{
 			Code: "opt_out_review", Title: "A message of theirs looked like an opt-out",
 			Means: "It was almost a STOP, and until a human has read it nothing is sent.",
-			Do:    "Ask the person what they meant. If it was a stop, set it with `permesso suppress add PHONE`.",
+			Do:    "`permesso reviews list` shows the text. Say what it means with `permesso reviews close PHONE`, and `--stop` or `--not-a-stop`; ask the person when in doubt.",
 		},
 		{
 			Code: "no_consent", Title: "No consent is on record for this category",

@@ -19,6 +19,7 @@ const (
 	StateDirUnusable    Code = "state_dir_unusable"
 	ServiceFailed       Code = "service_failed"
 	NoTestPhones        Code = "no_test_phones"
+	NoPublicURL         Code = "no_public_url"
 	NotifyMissing       Code = "notify_missing"
 	NotifyFailed        Code = "notify_failed"
 	RetentionRuns       Code = "retention_runs"
@@ -37,6 +38,7 @@ const (
 	NotConfirmed        Code = "not_confirmed"
 	RunWaits            Code = "run_waits"
 	NothingToLift       Code = "nothing_to_lift"
+	NoReview            Code = "no_review"
 	PersonsOwnStop      Code = "persons_own_stop"
 	NoReasonGiven       Code = "no_reason_given"
 	Undated             Code = "undated"
@@ -146,6 +148,11 @@ func running() []Entry {
 	})
 	wrongUse := in(AreaRunning, 2, []Entry{
 		{
+			Code: NoPublicURL, Title: "Nobody knows where the people's pages are reached",
+			Means: "`contacts link` makes a link to a person's own page, and config.yaml does not say under which address it is reached from outside.",
+			Do:    "Write `public_url: https://wa.aurora.example`, the address that leads to listen.webhook.",
+		},
+		{
 			Code: NoTestPhones, Title: "There are no test phones",
 			Means: "`run --test` sends to `test_phones` alone, and the configuration has none.",
 			Do:    "Add your own number: `test_phones: [\"+393471234567\"]`.",
@@ -221,6 +228,11 @@ func running() []Entry {
 			Code: NothingToLift, Title: "There was no stop to lift",
 			Means: "No stop of an operator or of a file holds for this number.",
 			Do:    "`permesso suppress list` shows the stops that hold.",
+		},
+		{
+			Code: NoReview, Title: "No text of this number waits to be read",
+			Means: "No message of this person looked like an opt-out, or it was judged already, or the person wrote a plain stop or start since.",
+			Do:    "`permesso reviews list` shows the texts that wait.",
 		},
 		{
 			Code: PersonsOwnStop, Title: "Only the person can take this stop back",

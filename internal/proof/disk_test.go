@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +19,7 @@ type smallDisk struct {
 	path    string
 	mounted bool
 
-	enough, over chan struct{} // of whoever keeps it full
+	relent func() // ends what keeps it full
 }
 
 // newSmallDisk makes a disk of so many bytes, open to everybody; it is gone after the test. Without mayMount it is never mounted.
@@ -57,12 +58,17 @@ func (d *smallDisk) fill(processes []int, bytes int64) error {
 	if err := d.top(); err != nil {
 		return err
 	}
-	d.enough, d.over = make(chan struct{}), make(chan struct{})
+	enough, over := make(chan struct{}), make(chan struct{})
+	d.relent = sync.OnceFunc(func() {
+		close(enough)
+		<-over
+	})
+	d.t.Cleanup(d.relent) // a test may end with the disk full
 	go func() {
-		defer close(d.over)
+		defer close(over)
 		for {
 			select {
-			case <-d.enough:
+			case <-enough:
 				return
 			case <-time.After(20 * time.Millisecond):
 			}
@@ -97,8 +103,7 @@ func (d *smallDisk) clear(processes []int) error {
 	if !d.mounted {
 		return limitFiles(processes, ^uint64(0))
 	}
-	close(d.enough)
-	<-d.over
+	d.relent()
 	return os.Remove(d.ballast())
 }
 

@@ -74,8 +74,9 @@ func playFreeze(t *testing.T, target string, seed uint64, soak length) {
 		}))
 		before := r.posted()
 		workers[frozen].signal(syscall.SIGSTOP)
-		// The lease's five seconds, the other's look for it, and time to go on from where this one stands.
-		err := eventually(15*time.Second, func() error {
+		// The lease's five seconds, the other's look for it, and time to go on from where this one stands. Frozen inside a transaction
+		// it keeps its locks until the server ends the session, after a minute.
+		err := eventually(stuck, func() error {
 			if h := r.holder(workers[:]); h == frozen || r.posted() < before+60 {
 				return fmt.Errorf("worker %d holds the lease, %d posted since", h, r.posted()-before)
 			}

@@ -233,7 +233,10 @@ func (s *Store) AdmitAnswer(ctx context.Context, a sender.Answer) (admitted bool
 		}
 		admitted, err = changed(tx.ExecContext(ctx, `UPDATE answers SET state = 'sending', sending_at = $2, attempts = attempts + 1, text = $3, business = $4, language = $5
 			WHERE answer_id = $1 AND state = 'queued'`, a.ID[:], now, asked, storable(a.Business), storable(a.Language)))
-		return err
+		if err != nil || !admitted || a.Kind != sender.Question {
+			return err
+		}
+		return s.notePending(ctx, tx, now, a)
 	})
 	if err != nil {
 		return false, readAt, fmt.Errorf("judging answer %s: %w", a.ID, err)

@@ -142,8 +142,12 @@ func (s *Store) Consents(ctx context.Context, number phone.Number) ([]report.Con
 	if err != nil {
 		return nil, fmt.Errorf("reading consents: %w", err)
 	}
+	return s.consentsOf(ctx, s.read, people)
+}
+
+func (s *Store) consentsOf(ctx context.Context, q sqlx.QueryerContext, people []policy.PersonID) ([]report.Consent, error) {
 	var rows []consentRow
-	if err := s.read.SelectContext(ctx, &rows, `SELECT COALESCE(c.event, 0) AS event, c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.wording_hash,
+	if err := sqlx.SelectContext(ctx, q, &rows, `SELECT COALESCE(c.event, 0) AS event, c.category, c.action, c.at, c.source, COALESCE(w.text, '') AS wording, c.wording_hash,
 		c.business, c.language, c.evidence, c.ip, c.agent, c.actor, c.recorded_at, c.personal, c.link
 		FROM consents c LEFT JOIN wordings w ON w.hash = c.wording_hash
 		WHERE c.person_id IN (SELECT x.person_id FROM `+s.dialect.batch(1, bytesOf("person_id"))+`)

@@ -29,6 +29,7 @@ func (s *Store) contactOf(ctx context.Context, person policy.PersonID) (schedule
 		return scheduler.Contact{}, false, nil
 	}
 	contact, err := rows[0].contact()
+	contact.PageToken = s.pageToken
 	return contact, err == nil, err
 }
 

@@ -267,9 +267,10 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender
 			answers[i] = sender.GateAnswer{State: at.state}
 			continue
 		}
-		decided, facts := f.decide(&run, row, policy.Message{})
-		answers[i] = decided
-		if prices != nil && decided.Decision.Verdict == policy.Allow {
+		facts := f.of(&run, row, policy.Message{})
+		decision := policy.DecideWithin(run.Rules, facts, sender.BeginWithin)
+		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
+		if prices != nil && decision.Verdict == policy.Allow {
 			price, known := policy.PriceOf(&run.Rules, &facts, facts.Now)
 			prices[i] = listed{price, known, facts.Message.TemplateKind}
 			f.spent += price
@@ -278,15 +279,12 @@ func judge(run sender.Run, rows []sender.GateRow, f gateFacts) (answers []sender
 	return answers, prices
 }
 
-// decide asks policy about a queued row. Of the message only what is known of the limit is told it.
-func (f *gateFacts) decide(run *sender.Run, row sender.GateRow, m policy.Message) (sender.GateAnswer, policy.Facts) {
+// of is what policy is asked about a queued row with. Of the message only what is known of the limit is told it.
+func (f *gateFacts) of(run *sender.Run, row sender.GateRow, m policy.Message) policy.Facts {
 	template, found := f.status[languageKey(row.Language)]
 	m.InAudience, m.MissingParameter = true, row.Missing
 	m.TemplateFound, m.TemplateStatus, m.TemplateKind = found, template.status, template.kind
-	m.Spent, m.SpentRead = f.spent, f.spentRead
-	facts := policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}
-	decision := policy.DecideWithin(run.Rules, facts, sender.BeginWithin)
-	return sender.GateAnswer{State: landing(decision), Decision: decision}, facts
+	return policy.Facts{Now: f.now.time(), Ask: run.Ask, Person: *f.people[row.PersonID], Message: m}
 }
 
 // landing is the state that a decision leads a queued row to.

@@ -49,6 +49,9 @@ func (s *Store) Store(ctx context.Context, bodies []sender.Inbox) (stopped []pol
 			if err := s.keepBody(ctx, tx, now, body); err != nil {
 				return err
 			}
+			if err := s.applyCodes(ctx, tx, now, body.Codes); err != nil {
+				return err
+			}
 		}
 		if err := s.applyReplies(ctx, tx, now, replies); err != nil {
 			return err
@@ -134,16 +137,20 @@ func (s *Store) applyActs(ctx context.Context, tx *sqlx.Tx, now instant, acts []
 			if err := s.suppressPersons(ctx, tx, now, act, people, s.identifiers(act.Identity)); err != nil {
 				return nil, err
 			}
+			if err := settleReview(ctx, tx, act, people); err != nil {
+				return nil, err
+			}
 			stopped = append(stopped, people...)
 		case policy.ActStart, policy.ActResume:
 			if err := s.lift(ctx, tx, act, people); err != nil {
 				return nil, err
 			}
+			if err := settleReview(ctx, tx, act, people); err != nil {
+				return nil, err
+			}
 		case policy.ActReview:
-			for _, person := range people {
-				if _, err := tx.ExecContext(ctx, "UPDATE persons SET review_at = $2, review_text = $3 WHERE person_id = $1", person[:], at(act.At), act.Text); err != nil {
-					return nil, fmt.Errorf("asking for a review: %w", err)
-				}
+			if err := askReview(ctx, tx, act, people); err != nil {
+				return nil, err
 			}
 			stopped = append(stopped, people...)
 		}

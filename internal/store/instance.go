@@ -43,6 +43,7 @@ func (s *Store) readInstance(ctx context.Context, from sqlx.QueryerContext) erro
 		return fmt.Errorf("reading the instance: %w", err)
 	}
 	s.instance, s.hashKey, s.lots = row.ID, row.Key, policy.NewLots(row.Key)
+	s.links, s.pageToken = pageLinksOf(row.Key)
 	return nil
 }
 

@@ -23,6 +23,8 @@ type askedRow struct {
 	Scope     policy.Scope `db:"scope"`
 	MessageID string       `db:"message_id"`
 	Text      string       `db:"text"`
+	Business  string       `db:"business"`
+	Language  string       `db:"language"`
 	WAMID     string       `db:"wamid"`
 	SendingAt instant      `db:"sending_at"`
 	Said      string       `db:"said"`
@@ -65,7 +67,7 @@ func (s *Store) applyNods(ctx context.Context, tx *sqlx.Tx, now instant, nods []
 
 // asked finds the question that a nod is about.
 func (s *Store) asked(ctx context.Context, tx *sqlx.Tx, nod sender.Nod) (question askedRow, found bool, err error) {
-	const columns = "answer_id, person_id, scope, message_id, text, COALESCE(wamid, '') AS wamid, COALESCE(sending_at, 0) AS sending_at, said, COALESCE(said_at, 0) AS said_at"
+	const columns = "answer_id, person_id, scope, message_id, text, business, language, COALESCE(wamid, '') AS wamid, COALESCE(sending_at, 0) AS sending_at, said, COALESCE(said_at, 0) AS said_at"
 	const left = " AND kind = 'question' AND state IN ('sending', 'sent', 'unknown') LIMIT 1"
 	var rows []askedRow
 	if id, ok := sender.ParseAnswerID(nod.Question); ok {
@@ -97,10 +99,25 @@ func (s *Store) isFrom(ctx context.Context, tx *sqlx.Tx, identity policy.Identit
 	return false, nil
 }
 
+// notePending has the ledger say that a question leaves: it was asked for, and is no consent before the yes. One that leaves
+// at a second try is the same event.
+func (s *Store) notePending(ctx context.Context, tx *sqlx.Tx, now instant, a sender.Answer) error {
+	event := policy.ConsentEvent{
+		Category: categoryOf(a.Scope), Source: "whatsapp", Wording: a.Text, Business: a.Business, Language: a.Language, At: a.AskedAt, Action: policy.Pending,
+		Evidence: "asked as " + a.ID.String(),
+	}
+	return s.consentByChat(ctx, tx, now, a.PersonID, event)
+}
+
+func categoryOf(scope policy.Scope) string {
+	return strings.TrimPrefix(string(scope), string(policy.ScopeCategory("")))
+}
+
 func (s *Store) applyNod(ctx context.Context, tx *sqlx.Tx, now instant, nod sender.Nod, question askedRow) error {
 	said := min(at(nod.At), now)
 	event := policy.ConsentEvent{
-		Category: strings.TrimPrefix(string(question.Scope), string(policy.ScopeCategory(""))), Source: "whatsapp", Wording: question.Text, At: said.time(), Action: policy.Granted,
+		Category: categoryOf(question.Scope), Source: "whatsapp", Wording: question.Text, Business: question.Business, Language: question.Language,
+		At: said.time(), Action: policy.Confirmed,
 		Evidence: storable(fmt.Sprintf("asked for in %s, asked in %s, answered in %s", cmp.Or(question.MessageID, "-"), cmp.Or(question.WAMID, "-"), cmp.Or(nod.MessageID, "-"))),
 	}
 	if !nod.Yes {
@@ -144,7 +161,7 @@ func (s *Store) keepSaid(ctx context.Context, tx *sqlx.Tx, question askedRow, sa
 }
 
 // actorChat is who recorded what a person said in a chat: the person.
-const actorChat = "chat"
+const actorChat = "person"
 
 func (s *Store) consentByChat(ctx context.Context, tx *sqlx.Tx, now instant, person policy.PersonID, event policy.ConsentEvent) error {
 	if _, err := s.appendConsents(ctx, tx, now, []policy.PersonConsent{{Person: person, Event: s.storableConsent(event, actorChat)}}, false); err != nil {

@@ -69,7 +69,11 @@ func (s *Store) members(ctx context.Context, after, last policy.PersonID, want s
 		question := fmt.Sprintf("%s %#v", query, args)
 		contacts, asked := answers[question]
 		if !asked {
-			err := eachContact(ctx, s.read, func(c scheduler.Contact) error { contacts = append(contacts, c); return nil }, nil, query, args...)
+			err := eachContact(ctx, s.read, func(c scheduler.Contact) error {
+				c.PageToken = s.pageToken
+				contacts = append(contacts, c)
+				return nil
+			}, nil, query, args...)
 			if err != nil {
 				return nil, fmt.Errorf("reading contacts: %w", err)
 			}
@@ -354,6 +358,7 @@ func (s *Store) Queued(ctx context.Context, page sender.Page) ([]sender.Row, err
 	err := eachContact(ctx, s.read, func(contact scheduler.Contact) error {
 		person := personOf(contact)
 		person.Known = known
+		contact.PageToken = s.pageToken
 		queued = append(queued, sender.Row{
 			PersonID: contact.PersonID, To: sender.Recipient{Phone: contact.Phone, UserID: contact.UserID}, Reads: contact.Language,
 			DueAt: whenever(due), Fields: contact, Person: person, Unreadable: contact.Unreadable,

@@ -149,11 +149,12 @@ func (s *Store) keepLimit(ctx context.Context, tx *sqlx.Tx, run sender.Run, rows
 		return err
 	}
 	for _, i := range leaving[min(free, len(leaving)):] {
-		at, ok := s.places.promise(f.now.time())
-		if soon := f.now.time().Add(lookAnew); ok && at.Before(soon) {
-			at = soon
+		m := policy.Message{Full: true}
+		if limit > 0 {
+			m.PlaceAt = s.places.promise(f.now.time())
 		}
-		answers[i], _ = f.decide(&run, rows[i], policy.Message{Full: true, PlaceAt: at})
+		decision := policy.DecideWithin(run.Rules, f.of(&run, rows[i], m), sender.BeginWithin)
+		answers[i] = sender.GateAnswer{State: landing(decision), Decision: decision}
 	}
 	return nil
 }
@@ -251,8 +252,12 @@ func (p *places) note(counted scheduler.Places, now instant, full bool) {
 }
 
 // promise is when the next of those who wait is to have a place; each is promised another one.
-func (p *places) promise(now time.Time) (time.Time, bool) {
+func (p *places) promise(now time.Time) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.waiting.Take(now)
+	soon := now.Add(lookAnew)
+	if at, ok := p.waiting.Take(now); ok && at.After(soon) {
+		return at
+	}
+	return soon // also when what is known is of another limit
 }

@@ -36,6 +36,8 @@ type Store struct {
 	instance  string
 	hashKey   []byte
 	lots      *policy.Lots
+	links     *policy.PageLinks
+	pageToken func(policy.PersonID) string // what ends the link to a person's page; one function, since each row of a run has it
 	locations *policy.Locations
 	growth    growth
 	earlyAll  atomic.Int64           // when all that came early was last looked at, in microseconds

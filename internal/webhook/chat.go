@@ -59,6 +59,28 @@ func (r *reading) nod(m *message, reply sender.Reply, told bool) (nod sender.Nod
 	return nod, true
 }
 
+// joinCode notes the code of an opt-in page in a text that asks for nothing else. What it confirms, if anything, the store finds out;
+// of what gives a consent the time must be certain.
+func (r *reading) joinCode(m *message, act policy.Act, told bool) bool {
+	joins := r.wants().Joins
+	if joins == nil || act.Kind != "" || m.Type != "text" || act.Identity.Empty() || !r.mayLift(act.At, told) {
+		return false
+	}
+	code, found := policy.FindJoinCode(m.Text.Body)
+	if found {
+		r.box.Codes = append(r.box.Codes, sender.JoinCode{Code: code, Identity: act.Identity, MessageID: act.MessageID, At: act.At, Categories: joins})
+	}
+	return found
+}
+
+// forwarded is the reply with the message itself, where the business reads what people write.
+func (r *reading) forwarded(m *message, act policy.Act, reply sender.Reply) sender.Reply {
+	if r.wants().Forward {
+		reply.Forward = forward(m, act)
+	}
+	return reply
+}
+
 // forward is the message as the business gets it.
 func forward(m *message, act policy.Act) *sender.Forward {
 	f := &sender.Forward{Type: m.Type, From: string(m.From), UserID: string(m.UserID), Raw: bytes.ToValidUTF8(m.raw, []byte("\uFFFD"))}

@@ -53,11 +53,12 @@ func (r *reading) message(v *value, m *message) {
 		At:           at,
 		Opens:        told && opens(m.Type),
 	}
-	r.answerable(m, act, reply, told)
-	if r.wants().Forward {
-		reply.Forward = forward(m, act)
+	if r.joinCode(m, act, told) {
+		r.box.Replies = append(r.box.Replies, r.forwarded(m, act, reply))
+		return
 	}
-	r.box.Replies = append(r.box.Replies, reply)
+	r.answerable(m, act, reply, told)
+	r.box.Replies = append(r.box.Replies, r.forwarded(m, act, reply))
 }
 
 // said returns what the message asks of us, if anything. A tap decides before words do. The message inside an edit is
@@ -97,7 +98,7 @@ func (r *reading) tapped(button selected) (policy.Act, bool) {
 		if text == "" {
 			continue
 		}
-		if match := r.keywords().Match(text); match.Action == policy.MatchStop {
+		if match := r.keywords().MatchLabel(text); match.Action == policy.MatchStop {
 			return policy.Act{Kind: policy.ActStop, Scope: scopeOfMatch(match), Origin: policy.OriginKeyword, Language: match.Language}, true
 		}
 	}

@@ -67,6 +67,8 @@ type Wants struct {
 	Confirmations bool        // opt-outs by word or button are confirmed
 	Chat          policy.Chat // help is given, and categories are asked about
 	Forward       bool        // the business reads what people write
+	// Joins are the categories that a code of an opt-in page may confirm; nil reads no codes.
+	Joins map[string]policy.Category
 }
 
 // Answer is how one POST ended, for metrics: no personal data.

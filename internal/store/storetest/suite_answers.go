@@ -286,7 +286,7 @@ func testNods(w *world) {
 		ledger, err := w.store.Consents(w.ctx, p.phone)
 		w.must(err)
 		for _, c := range ledger {
-			if c.Action == "pending" {
+			if c.Action == policy.Pending {
 				continue
 			}
 			said = append(said, string(c.Action))
@@ -302,7 +302,7 @@ func testNods(w *world) {
 			w.Errorf("%s: the ledger says %v, want %v", what, got, want)
 		}
 	}
-	const yes = "granted"
+	const yes = "confirmed"
 	ada, ben, cleo, dora, eva := w.stranger(), w.stranger(), w.stranger(), w.stranger(), w.stranger()
 
 	a := w.asked(ada, sender.Result{Fate: sender.Taken, WAMID: "wamid.question"})
@@ -321,7 +321,7 @@ func testNods(w *world) {
 	wantSaid("a yes after the no", ada, yes, "revoked")
 
 	quoted := sender.Nod{Yes: true, ContextWAMID: "wamid.cleo", Identity: policy.Identity{Phone: cleo.phone}, MessageID: "wamid.yes", At: time.Now()}
-	a = w.asked(cleo, sender.Result{Fate: sender.Taken, WAMID: "wamid.cleo"})
+	w.asked(cleo, sender.Result{Fate: sender.Taken, WAMID: "wamid.cleo"})
 	w.receive(sender.Inbox{Nods: []sender.Nod{quoted}})
 	wantSaid("a yes that quotes the question", cleo, yes)
 
@@ -357,7 +357,7 @@ func testAnswerStatuses(w *world) {
 	w.receive(sender.Inbox{Nods: []sender.Nod{{Yes: true, ContextWAMID: "wamid.lost", Identity: policy.Identity{Phone: p.phone}, MessageID: "wamid.yes", At: time.Now()}}})
 	ledger, err := w.store.Consents(w.ctx, p.phone)
 	w.must(err)
-	if n := len(ledger); n == 0 || ledger[n-1].Action == "pending" {
+	if n := len(ledger); n == 0 || ledger[n-1].Action != policy.Confirmed {
 		w.Errorf("the yes to a question that was delivered is not on record: %+v", ledger)
 	}
 	w.must(w.store.TidyAnswers(w.ctx))

@@ -96,7 +96,7 @@ func testLimitGivenBack(w *world) {
 
 // waved is a run in waves with a guard.
 func waved(r *scheduler.Run) {
-	r.Frozen.Campaign.Waves = []policy.Share{100_000, 500_000}
+	r.Frozen.Campaign.Waves = []policy.Share{300_000, 600_000}
 	r.Frozen.Campaign.Guard = &policy.Guard{OptOutsPer1000: new(15.0)}
 }
 
