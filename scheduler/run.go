@@ -25,6 +25,11 @@ const (
 	Missed       RunState = "missed"
 )
 
+// RunStates lists the states in the order in which a run may meet them.
+func RunStates() []RunState {
+	return []RunState{Planning, Waiting, Running, Paused, Done, RunCancelled, Missed}
+}
+
 // Open reports whether the run may still send.
 func (s RunState) Open() bool {
 	return s == Planning || s == Waiting || s == Running || s == Paused

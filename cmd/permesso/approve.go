@@ -10,6 +10,7 @@ import (
 
 	"github.com/permesso/permesso/internal/app"
 	"github.com/permesso/permesso/internal/errcode"
+	"github.com/permesso/permesso/internal/report"
 )
 
 func (s *session) runsApproveVerb() *cobra.Command {
@@ -46,7 +47,7 @@ func (s *session) approve(ctx context.Context, a *app.App, id, hash string) erro
 		if s.json || !s.answers {
 			return misuse(errcode.MissingFlag, "there is no terminal to ask on: look at `permesso runs show %s`, then name its plan with --hash", id)
 		}
-		if err := errors.Join(s.tellRun(a, run, runLineOf(run)), s.print(""), s.tellPlan(a.Config, run.Plan), s.print("")); err != nil {
+		if err := errors.Join(s.tellRun(a, run, report.RunOf(run)), s.print(""), s.tellPlan(a.Config, run.Plan), s.print("")); err != nil {
 			return err
 		}
 		answer, err := s.ask(ctx, bufio.NewReader(s.in), "Approve it, as "+by+"? Write yes: ")

@@ -101,7 +101,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.Is(err, app.ErrNoCampaign), errors.Is(err, app.ErrNoTestPhones), errors.Is(err, app.ErrNoNotify), errors.Is(err, app.ErrNoPublicURL):
+	case errors.As(err, &usage), errors.Is(err, app.ErrNoCampaign), errors.Is(err, app.ErrNoTestPhones), errors.Is(err, app.ErrNoNotify), errors.Is(err, app.ErrNoPublicURL),
+		errors.Is(err, store.ErrNoKey), errors.Is(err, store.ErrKeyThere):
 		return exitWrongUse
 	case errors.As(err, &problems), errors.As(err, &unread), errors.As(err, &told):
 		return exitConfig

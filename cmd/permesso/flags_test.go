@@ -121,6 +121,8 @@ var changes = map[string]struct{ without, with, shown string }{
 	"permesso resume --join":          {"", "", ""}, // TestCloneNeverSends, from outside
 	"permesso resume --yes":           {"resume --after-restore", "resume --after-restore --yes", ""},
 	"permesso runs resend *":          {"", "", ""}, // TestResend
+	"permesso keys create --scope":    {"keys create shop", "keys create shop --scope runs", "keys list"},
+	"permesso keys create --expires":  {"keys create shop", "keys create shop --expires 365d", "keys list"},
 	"permesso retention --dry-run":    {"retention", "retention --dry-run", ""},
 }
 

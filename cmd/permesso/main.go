@@ -56,7 +56,7 @@ func (s *session) root() *cobra.Command {
 		Version: version().String(),
 	},
 		s.initVerb(), s.checkVerb(), s.schemaVerb(), s.configVerb(), s.serveVerb(), s.migrateVerb(), s.contactsVerb(), s.consentVerb(), s.suppressVerb(), s.reviewsVerb(), s.templatesVerb(),
-		s.planVerb(), s.runVerb(), s.runsVerb(), s.haltVerb(), s.resumeVerb(), s.explainVerb(), s.logVerb(), s.reportVerb(), s.notifyVerb(), s.retentionVerb(),
+		s.planVerb(), s.runVerb(), s.runsVerb(), s.haltVerb(), s.resumeVerb(), s.explainVerb(), s.logVerb(), s.reportVerb(), s.notifyVerb(), s.retentionVerb(), s.keysVerb(),
 		s.demoVerb(), s.versionVerb(), s.sandboxVerb(),
 	)
 	root.SetHelpCommand(s.helpVerb())

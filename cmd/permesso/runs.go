@@ -27,44 +27,6 @@ func (s *session) runsVerb() *cobra.Command {
 		s.runsApproveVerb(), s.runsResendVerb())
 }
 
-// runLine is a run as JSON.
-type runLine struct {
-	Run        string             `json:"run"`
-	Campaign   string             `json:"campaign"`
-	State      scheduler.RunState `json:"state"`
-	Why        string             `json:"why"`
-	Breaker    string             `json:"breaker,omitempty"` // that paused it
-	Wave       string             `json:"wave,omitempty"`    // that it is at, and what that waits for
-	Number     string             `json:"number"`
-	Test       bool               `json:"test"`
-	Manual     bool               `json:"manual"`
-	FireAt     report.Time        `json:"fire_at"`
-	CreatedAt  report.Time        `json:"created_at"`
-	StartedAt  report.Time        `json:"started_at,omitzero"`
-	FinishedAt report.Time        `json:"finished_at,omitzero"`
-
-	CreatedBy string              `json:"created_by,omitempty"`
-	Resends   string              `json:"resends,omitempty"`  // the run whose unproven messages this one sends again
-	Approval  *scheduler.Approval `json:"approval,omitempty"` // what a second person approved, or is asked to
-
-	States map[sender.State]int `json:"states,omitempty"`
-	Plan   *scheduler.Plan      `json:"plan,omitempty"`
-}
-
-func runLineOf(r scheduler.Run) runLine {
-	var approval *scheduler.Approval
-	if r.Approval.Hash != "" {
-		approval = &r.Approval
-	}
-	at := func(t time.Time) report.Time { return report.Time{Time: t} }
-	utc := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	return runLine{
-		Run: r.ID, Campaign: r.CampaignID, State: r.State, Why: r.Why, Breaker: r.PausedBy, Number: r.NumberID, Test: r.Test, Manual: r.Manual, CreatedBy: r.CreatedBy, Approval: approval,
-		Resends: r.Resends, Wave: r.WaveSays(utc),
-		FireAt: at(r.FireAt), CreatedAt: at(r.CreatedAt), StartedAt: at(r.StartedAt), FinishedAt: at(r.FinishedAt),
-	}
-}
-
 func (s *session) runsListVerb() *cobra.Command {
 	var id, state string
 	var limit int
@@ -107,7 +69,7 @@ func (s *session) runsListVerb() *cobra.Command {
 	return cmd
 }
 
-var runStates = []string{"planning", "waiting", "running", "paused", "done", "cancelled", "missed"}
+var runStates = words(scheduler.RunStates())
 
 func runListFlags(state string, limit int) error {
 	if state != "" && !slices.Contains(runStates, state) {
@@ -145,7 +107,7 @@ func (s *session) tellRuns(a *app.App, runs []scheduler.Run) error {
 	}
 	for _, r := range runs {
 		if s.json {
-			if err := s.object(runLineOf(r)); err != nil {
+			if err := s.object(report.RunOf(r)); err != nil {
 				return err
 			}
 			continue
@@ -201,7 +163,7 @@ func (s *session) runsShowVerb() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			line := runLineOf(run)
+			line := report.RunOf(run)
 			line.States, line.Plan = progress.States, &run.Plan
 			if s.json {
 				return s.object(line)
@@ -228,7 +190,7 @@ func nobodySends(ctx context.Context, a *app.App, run scheduler.Run) (string, er
 	return fmt.Sprintf("no process sends for its number: `permesso serve`, or `permesso runs resume %s`, goes on with it", run.ID), nil
 }
 
-func (s *session) tellRun(a *app.App, run scheduler.Run, line runLine) error {
+func (s *session) tellRun(a *app.App, run scheduler.Run, line report.Run) error {
 	zone := zoneOf(a.Config)
 	t := s.table("RUN", run.ID)
 	how := "by its schedule, of " + run.Occurrence

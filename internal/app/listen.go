@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/permesso/permesso/internal/api"
 	"github.com/permesso/permesso/internal/config"
 	"github.com/permesso/permesso/internal/console"
 	"github.com/permesso/permesso/internal/errcode"
@@ -108,18 +109,40 @@ func (a *App) console() http.Handler {
 	var mu sync.Mutex
 	var of *config.Config
 	var pages http.Handler
+	limits := api.NewLimits()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		if cfg := a.config(); cfg != of {
 			of, pages = cfg, console.New(console.Options{
 				Runs: a.Store, Reports: a.Store, Log: a.Store, Reviews: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
-				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log,
+				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log, API: a.api(cfg, limits),
 			})
 		}
 		now := pages
 		mu.Unlock()
 		now.ServeHTTP(w, r)
 	})
+}
+
+// api is what programs send to and ask of, as a configuration has it.
+func (a *App) api(cfg *config.Config, limits *api.Limits) http.Handler {
+	return api.New(api.Options{
+		Keys: a.Store, Records: a.Store, Lists: a.Store, NoRun: store.ErrNoRun, Limits: limits, Logger: a.Log,
+		Business: cfg.Business.Name, Region: cfg.Business.Country, Categories: cfg.Rules.Categories, Attributes: cfg.Attributes,
+	})
+}
+
+// tidyRequests lets go of the answers that programs were given a day ago.
+func (a *App) tidyRequests(ctx context.Context) {
+	for ctx.Err() == nil {
+		some, err := a.Store.ForgetRequests(ctx)
+		if err != nil && ctx.Err() == nil {
+			a.Log.Error("what programs were answered a day ago cannot be let go", "error", err)
+		}
+		if err != nil || !some {
+			return
+		}
+	}
 }
 
 // notice is what every page of the console says above all else.

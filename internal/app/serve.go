@@ -249,6 +249,7 @@ func (a *App) housekeep(ctx context.Context) error {
 				a.Log.Error("old notices cannot be let go", "error", err)
 			}
 			a.tidyAnswers(ctx)
+			a.tidyRequests(ctx)
 		}
 		sender.Sleep(ctx, tidyEvery)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/permesso/permesso/internal/report"
@@ -51,6 +52,8 @@ type Options struct {
 	Breakers func(ctx context.Context) ([]sender.Breaker, error)
 	// Calendar writes when campaigns fire as iCalendar text, for GET /calendar.ics; nil leaves that page out.
 	Calendar func() ([]byte, error)
+	// API answers every path below /api/; nil leaves them out. What guards the pages guards it too.
+	API http.Handler
 	// Logger gets what went wrong, never an address that was asked for: a search holds a phone number. Nil discards.
 	Logger *slog.Logger
 }
@@ -87,7 +90,21 @@ func New(options Options) http.Handler {
 	}
 	mux.Handle("GET /static/{name}", files)
 	mux.HandleFunc("GET /", c.notFound)
-	return guard(mux, options.Hosts)
+	return guard(beside(options.API, mux), options.Hosts)
+}
+
+// beside gives what is below /api/ to the API, by any method; the pages take GET alone.
+func beside(api, pages http.Handler) http.Handler {
+	if api == nil {
+		return pages
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/api/") {
+			api.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	})
 }
 
 // failed answers when something could not be read. The page says so instead of showing what is left.

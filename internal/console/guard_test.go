@@ -105,3 +105,27 @@ func TestStaticFiles(t *testing.T) {
 		}
 	}
 }
+
+// What guards the pages stands before the API too.
+func TestTheAPIIsGuarded(t *testing.T) {
+	options := optionsOf(aurora())
+	options.API = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	handler := console.New(options)
+	for name, tt := range map[string]struct {
+		method, target, host, site string
+		want                       int
+	}{
+		"a program":              {"POST", "/api/v1/consents", "localhost", "", 418},
+		"any path of it":         {"GET", "/api/v2/none", "localhost", "", 418},
+		"another name":           {"GET", "/api/v1/log", "evil.example", "", 403},
+		"a page of another site": {"POST", "/api/v1/consents", "localhost", "cross-site", 403},
+	} {
+		answer := ask(t, handler, tt.method, tt.target, "Host", tt.host, "Sec-Fetch-Site", tt.site)
+		if answer.Code != tt.want || answer.Header().Get("Cache-Control") != "no-store" || answer.Header().Get("X-Content-Type-Options") != "nosniff" {
+			t.Errorf("%s: status %d, want %d", name, answer.Code, tt.want)
+		}
+	}
+	if code := ask(t, console.New(optionsOf(aurora())), "GET", "/api/v1/log").Code; code != 404 {
+		t.Errorf("without an API: status %d", code)
+	}
+}

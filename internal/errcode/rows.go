@@ -24,6 +24,10 @@ const (
 	RowFuture         Code = "row_time_in_future"
 	RowLongAgo        Code = "row_time_before_1970"
 	RowScope          Code = "row_scope_unknown"
+	RowField          Code = "row_field_unknown"
+	RowFieldKind      Code = "row_field_wrong_kind"
+	RowAddress        Code = "row_address_unreadable"
+	RowErased         Code = "row_person_erased"
 
 	RowTimeWithoutOffset Code = "row_time_without_offset"
 	RowTimeOrder         Code = "row_time_ambiguous"
@@ -111,6 +115,26 @@ func rows() []Entry {
 			Code: RowSource, Title: "The source is unknown",
 			Means: "The source says where the person acted, and is one of a fixed list.",
 			Do:    "Write one of the sources that were listed, such as `web_form`.",
+		},
+		{
+			Code: RowField, Title: "There is no such field",
+			Means: "A consent or a contact that a program sent to /api/v1 has a field that is read nowhere. Nothing of it was taken, so that nothing of it is lost.",
+			Do:    "Write the field that was proposed, leave it out, or put what you want to keep of a contact under `attributes`.",
+		},
+		{
+			Code: RowFieldKind, Title: "A field is of the wrong kind",
+			Means: "A field that a program sent to /api/v1 is a number, a list or an object where a text belongs. A phone number as a number would lose its plus and its zeros.",
+			Do:    "Put the value in double quotes; `/api/v1/openapi.json` says of what kind each field is.",
+		},
+		{
+			Code: RowAddress, Title: "The network address cannot be read",
+			Means: "The address from which a person acted is part of the proof, and this is no IPv4 or IPv6 address.",
+			Do:    "Write the address alone, without a port, or leave it out.",
+		},
+		{
+			Code: RowErased, Title: "The person was erased",
+			Means: "The person asked to be forgotten, so that nothing is kept of them again.",
+			Do:    "Take them off the list that you send from.",
 		},
 		{
 			Code: RowCategory, Title: "The category is unknown",

@@ -19,6 +19,10 @@ const (
 	NoSuchReason       Code = "no_such_reason"
 	NoSuchRole         Code = "no_such_role"
 	NoSuchCode         Code = "no_such_code"
+	NoSuchKey          Code = "no_such_key"
+	NoSuchKeyScope     Code = "no_such_key_scope"
+	InvalidKeyName     Code = "invalid_key_name"
+	KeyThere           Code = "key_there"
 	InvalidScope       Code = "invalid_scope"
 	InvalidTime        Code = "invalid_time"
 	SkippedTime        Code = "skipped_time"
@@ -118,6 +122,26 @@ func usage() []Entry {
 			Code: NoSuchCode, Title: "No error has such a code",
 			Means: "The word behind `help error` is neither a code, nor a reason, nor one of Meta's numbers.",
 			Do:    "`permesso help error` lists every code.",
+		},
+		{
+			Code: NoSuchKey, Title: "There is no key of that name",
+			Means: "No key of /api/v1 was ever created under the name.",
+			Do:    "`permesso keys list` shows the names, those of revoked keys among them.",
+		},
+		{
+			Code: NoSuchKeyScope, Title: "A key cannot have such a scope",
+			Means: "A key opens paths of /api/v1, and each is named by what it is for: `consents`, `contacts`, `log`, `runs`.",
+			Do:    "Write those that the program needs, separated by commas: `--scope consents,contacts`.",
+		},
+		{
+			Code: InvalidKeyName, Title: "A key cannot have such a name",
+			Means: "The consent ledger and the audit log name a key by its name, so that it is kept short and plain: 1 to 64 small letters, digits, dashes and underscores.",
+			Do:    "Name the program that is to have the key, such as `shop-form`.",
+		},
+		{
+			Code: KeyThere, Title: "A key has, or had, the name",
+			Means: "The name of a revoked key stays taken, since the consent ledger says by name who recorded what.",
+			Do:    "Take another name, such as `shop-form-2`; `permesso keys list` shows those that are taken.",
 		},
 		{
 			Code: InvalidScope, Title: "A stop cannot have such a scope",

@@ -1,9 +1,11 @@
 package imports
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
@@ -25,11 +27,18 @@ type consentChecker struct {
 	unknownCategory string
 	now             time.Time
 	places          places
+	actions         []policy.Action
+	unknownAction   string
 
 	phone, category, action, at, source, wording, evidence int
+	language, ip, agent                                    int // of what a program sends; -1 in files
 }
 
 func checkConsents(h header, o Options) checker[scheduler.ConsentRecord] {
+	return newConsentChecker(h, o).check
+}
+
+func newConsentChecker(h header, o Options) consentChecker {
 	return consentChecker{
 		region:          o.Region,
 		business:        foldWording(o.BusinessName),
@@ -39,6 +48,11 @@ func checkConsents(h header, o Options) checker[scheduler.ConsentRecord] {
 		unknownCategory: reasonCategory(o.Categories),
 		now:             o.Now,
 		places:          newPlaces(),
+		actions:         []policy.Action{policy.Granted, policy.Revoked},
+		unknownAction:   reasonAction,
+		language:        -1,
+		ip:              -1,
+		agent:           -1,
 		phone:           h.place("phone"),
 		category:        h.place("category"),
 		action:          h.place("action"),
@@ -46,7 +60,7 @@ func checkConsents(h header, o Options) checker[scheduler.ConsentRecord] {
 		source:          h.place("source"),
 		wording:         h.place("wording"),
 		evidence:        h.place("evidence"),
-	}.check
+	}
 }
 
 func (c consentChecker) check(line int, cells []string) (scheduler.ConsentRecord, note, *Rejection) {
@@ -59,7 +73,10 @@ func (c consentChecker) check(line int, cells []string) (scheduler.ConsentRecord
 	if rejection != nil {
 		return none, 0, rejection
 	}
-	if event.Action == policy.Granted && !strings.Contains(foldWording(event.Wording), c.business) {
+	if rejection := c.readCircumstances(&event, cells); rejection != nil {
+		return none, 0, rejection
+	}
+	if asks(event.Action) && !strings.Contains(foldWording(event.Wording), c.business) {
 		doubts |= noteUnnamedBusiness
 	}
 	return scheduler.ConsentRecord{Line: line, Phone: number, Event: event, Number: facts}, doubts, nil
@@ -67,7 +84,7 @@ func (c consentChecker) check(line int, cells []string) (scheduler.ConsentRecord
 
 // readPerson reads whose consent it is: what is taken back is taken back from any number.
 func (c consentChecker) readPerson(text string, action policy.Action) (phone.Number, scheduler.NumberFacts, note, *Rejection) {
-	if action == policy.Granted {
+	if asks(action) {
 		number, facts, rejection := c.places.read(text, c.region)
 		return number, facts, 0, rejection
 	}
@@ -90,23 +107,49 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 	if _, ok := c.categories[event.Category]; !ok {
 		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Code: "category_unknown", Reason: c.unknownCategory}
 	}
-	if event.Action != policy.Granted && event.Action != policy.Revoked {
-		return none, &Rejection{Column: "action", Value: cut(cell(cells, c.action), 80), Reason: reasonAction}
+	if !slices.Contains(c.actions, event.Action) {
+		return none, &Rejection{Column: "action", Value: cut(cell(cells, c.action), 80), Reason: c.unknownAction}
 	}
 	var rejection *Rejection
 	if event.At, rejection = readTime(cell(cells, c.at), c.now); rejection != nil {
 		return none, rejection
 	}
 	switch {
-	case event.Source == "" && event.Action == policy.Granted:
+	case event.Source == "" && asks(event.Action):
 		return none, &Rejection{Column: "source", Reason: reasonNoSource}
 	case event.Source != "" && !slices.Contains(c.sources, event.Source):
 		return none, &Rejection{Column: "source", Value: cut(event.Source, 80), Code: "source_unknown", Reason: c.unknownSource}
-	case event.Wording == "" && event.Action == policy.Granted:
+	case event.Wording == "" && asks(event.Action):
 		return none, &Rejection{Column: "wording", Reason: reasonNoWording}
 	}
 	return event, nil
 }
+
+// asks reports whether an action is a consent, or waits to become one, so that it must be provable.
+func asks(action policy.Action) bool { return action == policy.Granted || action == policy.Pending }
+
+// readCircumstances reads what a program can tell of the moment beside the event itself.
+func (c consentChecker) readCircumstances(event *policy.ConsentEvent, cells []string) *Rejection {
+	code, rejection := canonicalLanguage(cell(cells, c.language))
+	if rejection != nil {
+		return rejection
+	}
+	event.Language, event.IP, event.Agent = code, cell(cells, c.ip), cell(cells, c.agent)
+	if event.IP != "" {
+		address, err := netip.ParseAddr(event.IP)
+		if err != nil || address.Zone() != "" {
+			return &Rejection{Column: "ip", Reason: reasonAddress}
+		}
+		event.IP = address.Unmap().String()
+	}
+	if utf8.RuneCountInString(event.Agent) > maxAgent {
+		return &Rejection{Column: "agent", Reason: reasonAgentLength}
+	}
+	return nil
+}
+
+// maxAgent is more than browsers say of themselves, in characters.
+const maxAgent = 1000
 
 // NamesBusiness reports whether a wording says whose messages it is about.
 func NamesBusiness(wording, business string) bool {

@@ -33,6 +33,10 @@ type contactChecker struct {
 }
 
 func checkContacts(h header, o Options) checker[scheduler.ContactRecord] {
+	return newContactChecker(h, o).check
+}
+
+func newContactChecker(h header, o Options) contactChecker {
 	return contactChecker{
 		region:     o.Region,
 		tag:        strings.TrimSpace(o.Tag),
@@ -47,7 +51,7 @@ func checkContacts(h header, o Options) checker[scheduler.ContactRecord] {
 		externalID: h.place("external_id"),
 		tags:       h.place("tags"),
 		attributes: h.attributes,
-	}.check
+	}
 }
 
 func (c contactChecker) check(line int, cells []string) (scheduler.ContactRecord, note, *Rejection) {
@@ -110,13 +114,23 @@ func (c contactChecker) readLanguage(text string) (*string, *Rejection) {
 		code := known.(string)
 		return &code, nil
 	}
-	tag, err := language.Raw.Parse(text)
-	if err != nil || tag == language.Und {
-		return nil, &Rejection{Column: "language", Value: cut(text, 80), Reason: reasonLanguage}
+	code, rejection := canonicalLanguage(text)
+	if rejection != nil {
+		return nil, rejection
 	}
-	code := tag.String()
 	c.languages.Store(text, code)
 	return &code, nil
+}
+
+func canonicalLanguage(text string) (string, *Rejection) {
+	if text == "" {
+		return "", nil
+	}
+	tag, err := language.Raw.Parse(text)
+	if err != nil || tag == language.Und {
+		return "", &Rejection{Column: "language", Value: cut(text, 80), Reason: reasonLanguage}
+	}
+	return tag.String(), nil
 }
 
 func (c contactChecker) readZone(text string) (*string, *Rejection) {

@@ -48,9 +48,11 @@ func (s *Store) importContacts(ctx context.Context, file *Import, records []sche
 			if err := s.claimNumbers(ctx, tx, now, names, file.expectsNew()); err != nil {
 				return err
 			}
-			if counts, err = s.writeContacts(ctx, tx, now, file, names, patches); err != nil {
+			written, err := s.writeContacts(ctx, tx, now, file, names, patches)
+			if err != nil {
 				return err
 			}
+			counts = written.counts(len(names))
 			return file.count(ctx, tx, now, counts)
 		})
 		if !errors.Is(err, errContactMoved) && !errors.Is(err, errNotNew) {
@@ -107,9 +109,19 @@ func lastGiven(before, next *string) *string {
 
 func comparePersons(a, b policy.PersonID) int { return bytes.Compare(a[:], b[:]) }
 
+// writtenContacts is what patches did.
+type writtenContacts struct {
+	added   []newContact
+	changed []contactChange
+	erased  []policy.PersonID // of whom nothing was kept
+}
+
+func (w writtenContacts) counts(all int) scheduler.ImportCounts {
+	return scheduler.ImportCounts{Added: len(w.added), Changed: len(w.changed), Unchanged: all - len(w.added) - len(w.changed)}
+}
+
 // writeContacts writes the patches of claimed persons. One who was made in this transaction is no contact yet.
-func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, file *Import, names []claimed, patches []*scheduler.ContactRecord) (scheduler.ImportCounts, error) {
-	var counts scheduler.ImportCounts
+func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, file *Import, names []claimed, patches []*scheduler.ContactRecord) (w writtenContacts, err error) {
 	var met []policy.PersonID
 	for i := range names {
 		if !names[i].fresh {
@@ -118,41 +130,37 @@ func (s *Store) writeContacts(ctx context.Context, tx *sqlx.Tx, now instant, fil
 	}
 	stored, err := s.storedContacts(ctx, tx, met)
 	if err != nil {
-		return counts, err
+		return w, err
 	}
-	added := make([]newContact, 0, len(names)-len(stored))
-	var changed []contactChange
+	w.added = make([]newContact, 0, len(names)-len(stored))
 	for i := range names {
 		before, found := stored[names[i].person]
 		switch {
 		case !found:
-			added = append(added, newContact{names[i].person, patches[i]})
+			w.added = append(w.added, newContact{names[i].person, patches[i]})
 			continue
 		case before.ErasedAt.Valid:
-			counts.Unchanged++
+			w.erased = append(w.erased, names[i].person)
 			continue
 		}
 		after, err := before.patched(patches[i])
 		switch {
 		case err != nil:
-			return counts, err
-		case after.imported() == before.imported():
-			counts.Unchanged++
-		default:
+			return w, err
+		case after.imported() != before.imported():
 			after.UpdatedAt = max(now, before.UpdatedAt+1)
-			changed = append(changed, contactChange{before, after})
+			w.changed = append(w.changed, contactChange{before, after})
 		}
 	}
-	counts.Added, counts.Changed = len(added), len(changed)
-	slices.SortFunc(added, func(a, b newContact) int { return comparePersons(a.person, b.person) })
-	slices.SortFunc(changed, func(a, b contactChange) int { return bytes.Compare(a.before.PersonID, b.before.PersonID) })
-	if err := s.addContacts(ctx, tx, now, added); err != nil {
-		return counts, err
+	slices.SortFunc(w.added, func(a, b newContact) int { return comparePersons(a.person, b.person) })
+	slices.SortFunc(w.changed, func(a, b contactChange) int { return bytes.Compare(a.before.PersonID, b.before.PersonID) })
+	if err := s.addContacts(ctx, tx, now, w.added); err != nil {
+		return w, err
 	}
-	if err := s.changeContacts(ctx, tx, changed); err != nil {
-		return counts, err
+	if err := s.changeContacts(ctx, tx, w.changed); err != nil {
+		return w, err
 	}
-	return counts, file.note(ctx, tx, added, changed)
+	return w, file.note(ctx, tx, w.added, w.changed)
 }
 
 // newContact is a person with what makes a contact of them.

@@ -195,6 +195,17 @@ func (s *Store) Runs(ctx context.Context, campaign string, limit int) ([]schedul
 	return s.selectRuns(ctx, "WHERE ($1 = '' OR campaign_id = $1) ORDER BY fire_at DESC, run_id DESC LIMIT $2", campaign, unlimited(limit))
 }
 
+// RunsBefore lists the runs that stand behind a place in that order, those of a campaign and in a state, each "" for every one.
+// The zero place is before the first.
+func (s *Store) RunsBefore(ctx context.Context, campaign, state string, place report.RunPlace, limit int) ([]scheduler.Run, error) {
+	before := at(place.FireAt)
+	if place == (report.RunPlace{}) {
+		before = 1<<63 - 1
+	}
+	return s.selectRuns(ctx, `WHERE ($1 = '' OR campaign_id = $1) AND ($2 = '' OR state = $2) AND (fire_at, run_id) < ($3, $4)
+		ORDER BY fire_at DESC, run_id DESC LIMIT $5`, campaign, state, before, place.Run, unlimited(limit))
+}
+
 func unlimited(limit int) int64 {
 	if limit <= 0 {
 		return 1 << 60

@@ -113,6 +113,9 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"a yes and a no to a question", testNods},
 		{"Meta's word on an answer", testAnswerStatuses},
 		{"what people write waits for the business", testReplies},
+		{"keys of programs", testKeys},
+		{"what programs send", testSubmissions},
+		{"one request many times at once", testSubmissionRaces},
 	} {
 		t.Run(group.name, func(t *testing.T) {
 			t.Parallel()
