@@ -4,13 +4,7 @@ import "github.com/spf13/cobra"
 
 // unbuilt are the verbs that are promised and that this version does not have: they are refused by name.
 var unbuilt = map[string]string{
-<<<<<<< HEAD
-	"keys":   "keys for /api/v1",
 	"doctor": "a look at the whole installation",
-=======
-	"doctor":         "a look at the whole installation",
-	"contacts erase": "erasing a person",
->>>>>>> w7/api
 }
 
 // strictHelp refuses a word that is no verb also where --help stands behind it: cobra would print the help of the verb above.
