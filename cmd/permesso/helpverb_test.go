@@ -233,6 +233,7 @@ var notPrinted = map[string]string{
 	"internal/graph.errReplay":        "fails one message",
 	"internal/graph.errTooLate":       "fails one message",
 	"internal/ledger.errLine":         "a line of the checkpoints becomes a finding, or ErrCheckpoints",
+	"internal/report.ErrOtherRequest": "becomes an answer of the API",
 	"internal/statedir.errLine":       "a line that was torn is cut off; one in the middle is told as journal_damaged",
 	"internal/store.ErrAlreadyUndone": "is told as a fact, not as a failure",
 	"internal/store.ErrAskedTooOften": "becomes an answer of a page for people",
