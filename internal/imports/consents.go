@@ -105,7 +105,7 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 		Evidence: cell(cells, c.evidence),
 	}
 	if _, ok := c.categories[event.Category]; !ok {
-		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Code: "category_unknown", Reason: c.unknownCategory}
+		return none, &Rejection{Column: "category", Value: cut(event.Category, 80), Reason: c.unknownCategory}
 	}
 	if !slices.Contains(c.actions, event.Action) {
 		return none, &Rejection{Column: "action", Value: cut(cell(cells, c.action), 80), Reason: c.unknownAction}
@@ -118,7 +118,7 @@ func (c consentChecker) readEvent(cells []string) (policy.ConsentEvent, *Rejecti
 	case event.Source == "" && asks(event.Action):
 		return none, &Rejection{Column: "source", Reason: reasonNoSource}
 	case event.Source != "" && !slices.Contains(c.sources, event.Source):
-		return none, &Rejection{Column: "source", Value: cut(event.Source, 80), Code: "source_unknown", Reason: c.unknownSource}
+		return none, &Rejection{Column: "source", Value: cut(event.Source, 80), Reason: c.unknownSource}
 	case event.Wording == "" && asks(event.Action):
 		return none, &Rejection{Column: "wording", Reason: reasonNoWording}
 	}

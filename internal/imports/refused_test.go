@@ -13,6 +13,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/imports"
 	"github.com/permesso/permesso/policy"
 )
@@ -52,7 +53,7 @@ func TestRejectedRows(t *testing.T) {
 		"cell without a name":  {imports.Contacts, "phone,name,\n3471234567,Anna,Rossi", imports.Rejection{Line: 2, Code: "row_unnamed_column", Reason: "a cell is filled in a column that has no name; name the column in the header or empty the cell"}},
 		"consent's phone":      {imports.Consents, consents + "12,offers,granted," + example + ",paper,yes", imports.Rejection{Line: 2, Column: "phone", Code: "phone_too_short", Reason: "the phone number is too short; check that no digit and no area code is missing"}},
 		"outside every plan":   {imports.Consents, consents + "+39000000000,offers,granted," + example + ",paper,yes", imports.Rejection{Line: 2, Column: "phone", Code: "phone_not_a_persons", Reason: "no person's phone number looks like this in its country; check the digits, and write a foreign number with plus and country code"}},
-		"category":             {imports.Consents, consents + "3471234567,ofers,granted," + example + ",paper,yes", imports.Rejection{Line: 2, Column: "category", Value: "ofers", Code: "category_unknown", Reason: "the category is unknown; those in config.yaml are offers, orders"}},
+		"category":             {imports.Consents, consents + "3471234567,ofers,granted," + example + ",paper,yes", imports.Rejection{Line: 2, Column: "category", Value: "ofers", Code: "row_category_unknown", Reason: "the category is unknown; those in config.yaml are offers, orders"}},
 		"action":               {imports.Consents, consents + "3471234567,offers,yes," + example + ",paper,yes", imports.Rejection{Line: 2, Column: "action", Value: "yes", Code: "row_action_unknown", Reason: "the action is unknown; write granted or revoked"}},
 		"no time":              {imports.Consents, consents + "3471234567,offers,granted,,paper,yes", imports.Rejection{Line: 2, Column: "at", Code: "row_without_time", Reason: "the time is empty; write when it happened, such as 2026-11-20T18:30:00+01:00"}},
 		"date":                 {imports.Consents, consents + "3471234567,offers,granted,20/11/2026,paper,yes", imports.Rejection{Line: 2, Column: "at", Value: "20/11/2026", Code: "row_time_ambiguous", Reason: "the time does not begin with the year, so day and month could be taken for each other; write it like 2026-11-20T18:30:00+01:00"}},
@@ -62,7 +63,7 @@ func TestRejectedRows(t *testing.T) {
 		"granted, no source":   {imports.Consents, consents + "3471234567,offers,granted," + example + ",,yes", imports.Rejection{Line: 2, Column: "source", Code: "row_without_source", Reason: "a granted consent without its source could not be proved later; write how it was given"}},
 		"granted, no wording":  {imports.Consents, consents + "3471234567,offers,granted," + example + ",paper, ", imports.Rejection{Line: 2, Column: "wording", Code: "row_without_wording", Reason: "a granted consent without its wording could not be proved later; write the words that the person agreed to"}},
 		"no column of wording": {imports.Consents, "phone,category,action,at,source\n3471234567,offers,granted," + example + ",paper", imports.Rejection{Line: 2, Column: "wording", Code: "row_without_wording", Reason: "a granted consent without its wording could not be proved later; write the words that the person agreed to"}},
-		"source":               {imports.Consents, consents + "3471234567,offers,revoked," + example + ",crm,", imports.Rejection{Line: 2, Column: "source", Value: "crm", Code: "source_unknown", Reason: "the source is unknown; write one of web_form, landing_page, in_app, email, sms, paper, phone_call, in_store, whatsapp, import"}},
+		"source":               {imports.Consents, consents + "3471234567,offers,revoked," + example + ",crm,", imports.Rejection{Line: 2, Column: "source", Value: "crm", Code: "row_source_unknown", Reason: "the source is unknown; write one of web_form, landing_page, in_app, email, sms, paper, phone_call, in_store, whatsapp, import"}},
 		"stopped letters":      {imports.Suppressions, stops + "IT.13491208655302741918,asked," + example + ",till,", imports.Rejection{Line: 2, Column: "phone", Code: "phone_letters", Reason: "the phone number contains letters; write it in digits"}},
 		"stop without time":    {imports.Suppressions, stops + "3471234567,asked,,till,", imports.Rejection{Line: 2, Column: "at", Code: "row_without_time", Reason: "the time is empty; write when it happened, such as 2026-11-20T18:30:00+01:00"}},
 		"scope":                {imports.Suppressions, stops + "3471234567,asked," + example + ",till,everything", imports.Rejection{Line: 2, Column: "scope", Value: "everything", Code: "row_scope_unknown", Reason: "the scope is unknown; write all, kind:marketing, kind:utility, kind:authentication or category: and one of the categories in config.yaml"}},
@@ -73,6 +74,9 @@ func TestRejectedRows(t *testing.T) {
 			result, err := tt.door(t.Context(), strings.NewReader(tt.file), sink, options())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if _, known := errcode.Find(tt.want.Code); !known {
+				t.Errorf("docs/ERRORS.md has no section on %s", tt.want.Code)
 			}
 			if diff := gocmp.Diff([]imports.Rejection{tt.want}, result.Problems); diff != "" {
 				t.Errorf("problems (-want +got):\n%s", diff)
