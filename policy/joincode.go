@@ -9,7 +9,7 @@ import (
 // JoinCodeLife is how long after it was shown a code confirms what was asked for.
 const JoinCodeLife = 24 * time.Hour
 
-// joinLetters make no word in any language: there is no vowel among them, and nothing that is taken for another.
+// joinLetters make hardly a word in any language: there is no vowel among them, and nothing that is taken for another.
 const joinLetters = "23456789BCDFGHJKLMNPQRSTVWXZ"
 
 // joinCodeHalf is how many letters stand before and behind the hyphen of a code.
@@ -18,6 +18,19 @@ const joinCodeHalf = 4
 // NewJoinCode returns a code that a person sends from their own number to confirm what they asked for on a page, such as
 // K7QF-2MXD. It is bound to the number that was typed, so that guessing one gains nothing; 28^8 of them do not meet in a day.
 func NewJoinCode() string {
+	for {
+		if code := drawJoinCode(); !saysMore(code) {
+			return code
+		}
+	}
+}
+
+// saysMore reports whether a code would be read as words too, as one with GDPR or RGPD in it.
+func saysMore(code string) bool {
+	return Keywords{}.Match(code).Action != MatchNone || Keywords{}.Match("JOIN "+code).Action != MatchNone
+}
+
+func drawJoinCode() string {
 	raw := make([]byte, 2*joinCodeHalf)
 	code := make([]byte, 0, len(raw)+1)
 	for len(code) < cap(code) {
