@@ -123,24 +123,3 @@ func (v value) joinWords() map[string][]string {
 	}
 	return words
 }
-
-func (l *loader) readReplies(root object) {
-	v, found := root.get("replies")
-	if !found {
-		return
-	}
-	o, ok := v.object(repliesKeys)
-	if !ok {
-		return
-	}
-	replies := &l.cfg.Replies
-	if v, found := o.require("url", "write the address that reads what people write, such as https://crm.aurora.example/whatsapp"); found {
-		replies.URL, _ = v.exactAddress("an address such as https://crm.aurora.example/whatsapp")
-	}
-	if v, found := o.require("secret", "without it nobody can tell a message from a forged one; write ${REPLIES_SECRET}"); found {
-		if secret, ok := v.secret("REPLIES_SECRET"); ok {
-			l.repliesSecret = secret
-			replies.Key = v.webhookKey(secret)
-		}
-	}
-}

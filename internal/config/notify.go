@@ -15,27 +15,37 @@ const (
 )
 
 func (l *loader) readNotify(root object) {
-	v, found := root.get("notify")
-	if !found {
-		return
-	}
-	o, ok := v.object(notifyKeys)
-	if !ok {
-		return
-	}
-	notify := &l.cfg.Notify
-	if v, found := o.require("url", "write the address that is to be told, such as https://ops.aurora.example/hook"); found {
-		notify.URL, _ = v.exactAddress("an address such as https://ops.aurora.example/hook")
-	}
-	if v, found := o.require("secret", "without it nobody can tell a notice from a forged one; write ${NOTIFY_SECRET}"); found {
-		if secret, ok := v.secret("NOTIFY_SECRET"); ok {
-			l.notifySecret = secret
-			notify.Key = v.webhookKey(secret)
-		}
-	}
+	l.cfg.Notify, l.notifySecret = readHook(root, "notify", &notifyKeys, "NOTIFY_SECRET", "https://ops.aurora.example/hook",
+		"write the address that is to be told", "without it nobody can tell a notice from a forged one")
 }
 
-// webhookKey is what a secret of notify signs with: what stands behind whsec_, decoded, or the bytes of any other text.
+func (l *loader) readReplies(root object) {
+	l.cfg.Replies, l.repliesSecret = readHook(root, "replies", &repliesKeys, "REPLIES_SECRET", "https://crm.aurora.example/whatsapp",
+		"write the address that reads what people write", "without it nobody can tell a message from a forged one")
+}
+
+// readHook reads where signed webhooks go to; written is the secret as it stands there, of which the key is made.
+func readHook(root object, key string, known *section, variable, example, wantURL, wantSecret string) (hook Notify, written Secret) {
+	v, found := root.get(key)
+	if !found {
+		return hook, written
+	}
+	o, ok := v.object(*known)
+	if !ok {
+		return hook, written
+	}
+	if v, found := o.require("url", wantURL+", such as "+example); found {
+		hook.URL, _ = v.exactAddress("an address such as " + example)
+	}
+	if v, found := o.require("secret", wantSecret+"; write ${"+variable+"}"); found {
+		if secret, ok := v.secret(variable); ok {
+			written, hook.Key = secret, v.webhookKey(secret)
+		}
+	}
+	return hook, written
+}
+
+// webhookKey is what such a secret signs with: what stands behind whsec_, decoded, or the bytes of any other text.
 func (v value) webhookKey(secret Secret) Secret {
 	key := secret.Reveal()
 	if coded, isCoded := strings.CutPrefix(key, webhookSecret); isCoded {
