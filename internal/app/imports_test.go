@@ -88,6 +88,9 @@ var rooms = map[string]room{
 	"internal/bench": {imports: []string{anyRoom}},
 	"internal/e2e":   {imports: []string{"internal/store/storetest"}}, // from outside: of ours only databases
 
+	// Tests of pages share their browser.
+	"internal/chromium": {},
+
 	// What judges the program shares nothing with it.
 	"internal/proof":         {},
 	"internal/proof/mutants": {imports: []string{"internal/proof/reliability"}}, // where what came of them is noted
@@ -103,6 +106,7 @@ var rooms = map[string]room{
 var closedRooms = map[string][]string{
 	"internal/app":               {"cmd/permesso", "internal/bench"},
 	"internal/bench":             nil,
+	"internal/chromium":          nil,
 	"internal/e2e":               nil,
 	"internal/proof":             nil,
 	"internal/proof/mutants":     nil,

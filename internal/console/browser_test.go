@@ -10,7 +10,6 @@ import (
 	"image/png"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -23,48 +22,13 @@ import (
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 
+	"github.com/permesso/permesso/internal/chromium"
 	"github.com/permesso/permesso/internal/console"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/sender"
 )
 
 var update = flag.Bool("update", false, "write docs/console.png, the picture in the README")
-
-// browser starts Chromium for a test, or returns nil and says so when there is none. Under make test there must be one.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		if os.Getenv("PERMESSO_TEST_REQUIRED") == "1" {
-			t.Fatal("there is no Chromium here, and PERMESSO_TEST_REQUIRED=1 asks for it: apt-get install chromium")
-		}
-		t.Log("there is no Chromium here: what a browser sees was NOT tested. apt-get install chromium")
-		return nil
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Flag("headless", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
-	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits until the browser has left its directory
-		cancel()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
-	}
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
 
 // complaints gathers what the browser has against a page: console errors, exceptions, refused scripts and styles, failed requests.
 type complaints struct {
@@ -132,22 +96,12 @@ func scripts(disabled bool) chromedp.Action[chromedp.Void] {
 	})
 }
 
-// in runs one step in the browser and returns what it found.
-func in[T any](t *testing.T, ctx context.Context, step chromedp.Action[T]) T {
-	t.Helper()
-	found, err := chromedp.Run(ctx, step)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
-}
-
 var pagesSeen = map[string]string{
 	"runs": "/", "run": "/runs/20261127-1700-k3f9xa", "log": "/log", "wrong": "/log?phone=12", "problem": "/nowhere", "none": "/?campaign=nobody-yet", "reviews": "/reviews",
 }
 
 func TestBrowserShowsEveryPageWithoutComplaint(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}
@@ -159,13 +113,13 @@ func TestBrowserShowsEveryPageWithoutComplaint(t *testing.T) {
 			defer cancel()
 			complaints := listen(t, ctx)
 			for _, l := range append(looks, look{"320-light", 320, 640, "light"}) {
-				in(t, ctx, chromedp.Steps(l.wear(), chromedp.Navigate(server.URL+path), chromedp.WaitReady(chromedp.CSS("main"))))
-				in(t, ctx, chromedp.Evaluate[bool](`document.querySelectorAll("tr:nth-child(1) details, tr:nth-child(4) details").forEach(d => d.open = true), true`))
-				wide, inner := in(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth")), in(t, ctx, chromedp.Evaluate[int]("window.innerWidth"))
+				chromium.In(t, ctx, chromedp.Steps(l.wear(), chromedp.Navigate(server.URL+path), chromedp.WaitReady(chromedp.CSS("main"))))
+				chromium.In(t, ctx, chromedp.Evaluate[bool](`document.querySelectorAll("tr:nth-child(1) details, tr:nth-child(4) details").forEach(d => d.open = true), true`))
+				wide, inner := chromium.In(t, ctx, chromedp.Evaluate[int]("document.documentElement.scrollWidth")), chromium.In(t, ctx, chromedp.Evaluate[int]("window.innerWidth"))
 				if wide > inner {
 					t.Errorf("%s: the page is %d px wide in a window of %d: it scrolls sideways", l.name, wide, inner)
 				}
-				keep(t, name+"-"+l.name+".png", in(t, ctx, chromedp.FullScreenshot(100)))
+				keep(t, name+"-"+l.name+".png", chromium.In(t, ctx, chromedp.FullScreenshot(100)))
 			}
 			for _, said := range complaints.all() {
 				if name != "wrong" && name != "problem" || !strings.Contains(said, "Failed to load resource") { // their 400 and 404
@@ -207,7 +161,7 @@ func coloursOf(picture image.Image, enough int) int {
 }
 
 func TestBrowserFiguresMoveAndSayWhenTheyDoNot(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}
@@ -224,11 +178,11 @@ func TestBrowserFiguresMoveAndSayWhenTheyDoNot(t *testing.T) {
 	defer server.Close()
 	complaints := listen(t, ctx)
 	const figure = `document.querySelector("#live .figures").textContent`
-	in(t, ctx, chromedp.Steps(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(chromedp.CSS("#live"))))
-	first := in(t, ctx, chromedp.Evaluate[string](figure))
-	in(t, ctx, chromedp.Focus(chromedp.CSS("#live h3 a")))
-	in(t, ctx, chromedp.Poll[bool](fmt.Sprintf("%s !== %q", figure, first), chromedp.WithPollingInterval(100*time.Millisecond), chromedp.WithPollingTimeout(30*time.Second)))
-	focused := in(t, ctx, chromedp.Evaluate[string]("document.activeElement.id"))
+	chromium.In(t, ctx, chromedp.Steps(chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(chromedp.CSS("#live"))))
+	first := chromium.In(t, ctx, chromedp.Evaluate[string](figure))
+	chromium.In(t, ctx, chromedp.Focus(chromedp.CSS("#live h3 a")))
+	chromium.In(t, ctx, chromedp.Poll[bool](fmt.Sprintf("%s !== %q", figure, first), chromedp.WithPollingInterval(100*time.Millisecond), chromedp.WithPollingTimeout(30*time.Second)))
+	focused := chromium.In(t, ctx, chromedp.Evaluate[string]("document.activeElement.id"))
 	if want := "link-" + store.runs[0].ID; focused != want {
 		t.Errorf("after the figures moved the keyboard is at %q, want %q", focused, want)
 	}
@@ -238,24 +192,24 @@ func TestBrowserFiguresMoveAndSayWhenTheyDoNot(t *testing.T) {
 
 	server.CloseClientConnections()
 	server.Close()
-	in(t, ctx, chromedp.WaitVisible(chromedp.CSS("#stale")))
-	notice := in(t, ctx, chromedp.Text(chromedp.CSS("#stale")))
+	chromium.In(t, ctx, chromedp.WaitVisible(chromedp.CSS("#stale")))
+	notice := chromium.In(t, ctx, chromedp.Text(chromedp.CSS("#stale")))
 	if !strings.Contains(notice, "Not live: no answer since") {
 		t.Errorf("the page says %q", notice)
 	}
 }
 
 func TestBrowserSearchesByKeyboardWithoutJavaScript(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}
 	server := httptest.NewServer(console.New(optionsOf(aurora())))
 	defer server.Close()
-	in(t, ctx, chromedp.Steps(scripts(true), chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(chromedp.CSS("progress")),
+	chromium.In(t, ctx, chromedp.Steps(scripts(true), chromedp.Navigate(server.URL+"/"), chromedp.WaitReady(chromedp.CSS("progress")),
 		chromedp.Click(chromedp.CSS(`nav a[href="/log"]`)), chromedp.WaitReady(chromedp.CSS("#phone")),
 		chromedp.SendKeys(chromedp.CSS("#phone"), "347 12 30000\r"), chromedp.WaitReady(chromedp.CSS(`.go a[href="/log"]`)), scripts(false)))
-	rows, states := in(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll("tbody tr").length`)), in(t, ctx, chromedp.Text(chromedp.CSS("tbody")))
+	rows, states := chromium.In(t, ctx, chromedp.Evaluate[int](`document.querySelectorAll("tbody tr").length`)), chromium.In(t, ctx, chromedp.Text(chromedp.CSS("tbody")))
 	if rows != 5 || !strings.Contains(states, "+393471230000") {
 		t.Errorf("the search shows %d rows: %s", rows, states)
 	}
@@ -263,14 +217,14 @@ func TestBrowserSearchesByKeyboardWithoutJavaScript(t *testing.T) {
 
 // TestScreenshot draws the README's picture; with -update it keeps it.
 func TestScreenshot(t *testing.T) {
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}
 	server := httptest.NewServer(console.New(optionsOf(aurora())))
 	defer server.Close()
-	in(t, ctx, chromedp.Steps(look{"readme", 1280, 832, "light"}.wear(), chromedp.Navigate(server.URL+"/"), chromedp.WaitVisible(chromedp.CSS(".is-live .pulse"))))
-	picture := in(t, ctx, chromedp.CaptureScreenshot())
+	chromium.In(t, ctx, chromedp.Steps(look{"readme", 1280, 832, "light"}.wear(), chromedp.Navigate(server.URL+"/"), chromedp.WaitVisible(chromedp.CSS(".is-live .pulse"))))
+	picture := chromium.In(t, ctx, chromedp.CaptureScreenshot())
 	if len(picture) > 200_000 {
 		t.Errorf("the picture has %d bytes: too many for a README", len(picture))
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,19 +18,11 @@ import (
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/chromedp"
 
+	"github.com/permesso/permesso/internal/chromium"
 	"github.com/permesso/permesso/internal/page"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 )
-
-// lacking fails the test under make test, and else says what was not tested.
-func lacking(t *testing.T, what string) {
-	t.Helper()
-	if os.Getenv("PERMESSO_TEST_REQUIRED") == "1" {
-		t.Fatalf("there is no %s here, and PERMESSO_TEST_REQUIRED=1 asks for it: run .ci/install chromium axe", what)
-	}
-	t.Logf("there is no %s here: what people see was NOT tested. Run .ci/install chromium axe", what)
-}
 
 // axeVersion is the one that .ci/install fetches.
 const axeVersion = "4.14.1"
@@ -48,49 +39,6 @@ func axe(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return string(script)
-}
-
-// browser starts Chromium for a test; nil when there is none.
-func browser(t *testing.T) context.Context {
-	t.Helper()
-	path := ""
-	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
-		if found, err := exec.LookPath(name); err == nil {
-			path = found
-			break
-		}
-	}
-	if path == "" {
-		lacking(t, "Chromium")
-		return nil
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:],
-		chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.Flag("headless", true),
-		chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
-		chromedp.Flag("hide-scrollbars", true), chromedp.UserDataDir(t.TempDir()), chromedp.WSURLReadTimeout(time.Minute))
-	allocator, cancel := chromedp.NewExecAllocator(t.Context(), options...)
-	t.Cleanup(cancel)
-	ctx, cancel := chromedp.NewContext(allocator)
-	t.Cleanup(func() {
-		_ = chromedp.Cancel(ctx) // waits until the browser has left its directory
-		cancel()
-	})
-	if err := chromedp.Do(ctx); err != nil {
-		t.Fatalf("starting Chromium: %v", err)
-	}
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-// in runs one step in the browser and returns what it found.
-func in[T any](t *testing.T, ctx context.Context, step chromedp.Action[T]) T {
-	t.Helper()
-	found, err := chromedp.Run(ctx, step)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return found
 }
 
 // look is one way to see a page.
@@ -163,7 +111,7 @@ func states() []seen {
 
 func TestInABrowser(t *testing.T) {
 	t.Parallel()
-	ctx := browser(t)
+	ctx := chromium.Start(t)
 	if ctx == nil {
 		return
 	}
@@ -176,7 +124,7 @@ func TestInABrowser(t *testing.T) {
 func testStates(t *testing.T, ctx context.Context) {
 	script := axe(t)
 	if script == "" {
-		lacking(t, "axe-core "+axeVersion)
+		chromium.Lacking(t, "axe-core "+axeVersion)
 		return
 	}
 	var complaints []string
@@ -198,23 +146,23 @@ func testStates(t *testing.T, ctx context.Context) {
 			}))
 			defer server.Close()
 			open := chromedp.Steps(look{360, "light"}.wear(), chromedp.Navigate(server.URL+s.path), chromedp.WaitReady(chromedp.CSS("h1")))
-			in(t, ctx, open)
+			chromium.In(t, ctx, open)
 			if s.post != "" {
 				if s.typed != "" {
-					in(t, ctx, chromedp.SendKeys(chromedp.CSS("#number"), s.typed))
+					chromium.In(t, ctx, chromedp.SendKeys(chromedp.CSS("#number"), s.typed))
 				}
-				in(t, ctx, chromedp.Steps(chromedp.Click(chromedp.CSS(s.post)), chromedp.WaitReady(chromedp.CSS("[role=status], [role=alert], .code"))))
+				chromium.In(t, ctx, chromedp.Steps(chromedp.Click(chromedp.CSS(s.post)), chromedp.WaitReady(chromedp.CSS("[role=status], [role=alert], .code"))))
 			}
-			in(t, ctx, chromedp.Evaluate[bool](script+"\n;document.querySelectorAll('details').forEach(d => d.open = true), true"))
+			chromium.In(t, ctx, chromedp.Evaluate[bool](script+"\n;document.querySelectorAll('details').forEach(d => d.open = true), true"))
 			for _, l := range []look{{360, "light"}, {320, "dark"}} {
-				in(t, ctx, l.wear())
-				if wide := in(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > l.width {
+				chromium.In(t, ctx, l.wear())
+				if wide := chromium.In(t, ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth")); wide > l.width {
 					t.Errorf("%s: the page is %d px wide on a phone of %d: it scrolls sideways", l.scheme, wide, l.width)
 				}
 				for _, v := range violations(t, ctx) {
 					t.Errorf("%s: %s", l.scheme, v)
 				}
-				if err := os.WriteFile(filepath.Join(t.ArtifactDir(), s.name+"-"+l.scheme+".png"), in(t, ctx, chromedp.FullScreenshot(100)), 0o600); err != nil {
+				if err := os.WriteFile(filepath.Join(t.ArtifactDir(), s.name+"-"+l.scheme+".png"), chromium.In(t, ctx, chromedp.FullScreenshot(100)), 0o600); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -231,7 +179,7 @@ func testStates(t *testing.T, ctx context.Context) {
 // violations are what axe-core has against the page that is open, in the rules of WCAG 2.2 A and AA and the best practices.
 func violations(t *testing.T, ctx context.Context) (found []string) {
 	t.Helper()
-	text := in(t, ctx, chromedp.Evaluate[string](`axe.run({resultTypes: ["violations"]}).then(r => JSON.stringify(
+	text := chromium.In(t, ctx, chromedp.Evaluate[string](`axe.run({resultTypes: ["violations"]}).then(r => JSON.stringify(
 		r.violations.map(v => v.id + ": " + v.help + ": " + v.nodes.map(n => n.html + " " + n.failureSummary).join("; "))))`, chromedp.EvalAwaitPromise))
 	if err := json.Unmarshal([]byte(text), &found); err != nil {
 		t.Fatal(err)
@@ -248,19 +196,19 @@ func testKeyboard(t *testing.T, ctx context.Context) {
 	reach := func(label string) {
 		t.Helper()
 		for range 40 {
-			in(t, ctx, tab)
-			if strings.HasPrefix(in(t, ctx, chromedp.Evaluate[string](`(document.activeElement.getAttribute("aria-label") || document.activeElement.textContent).trim()`)), label) {
+			chromium.In(t, ctx, tab)
+			if strings.HasPrefix(chromium.In(t, ctx, chromedp.Evaluate[string](`(document.activeElement.getAttribute("aria-label") || document.activeElement.textContent).trim()`)), label) {
 				return
 			}
 		}
 		t.Fatalf("the keyboard does not reach %q", label)
 	}
-	in(t, ctx, chromedp.Steps(look{360, "light"}.wear(), scriptless(), chromedp.Navigate(server.URL+adas()), chromedp.WaitReady(chromedp.CSS("h1"))))
+	chromium.In(t, ctx, chromedp.Steps(look{360, "light"}.wear(), scriptless(), chromedp.Navigate(server.URL+adas()), chromedp.WaitReady(chromedp.CSS("h1"))))
 	for _, step := range []struct{ button, says string }{
 		{"Turn off: Offers", "“Offers” is off"}, {"Turn on: Offers", "“Offers” is on"}, {"Stop everything", "Everything is off"},
 	} {
 		reach(step.button)
-		in(t, ctx, enter)
+		chromium.In(t, ctx, enter)
 		said, err := "", error(nil)
 		for until := time.Now().Add(30 * time.Second); !strings.Contains(said, step.says) && time.Now().Before(until); {
 			// The page that is left may answer still, or no more.
@@ -275,9 +223,9 @@ func testKeyboard(t *testing.T, ctx context.Context) {
 	if len(r.choices) != 3 || !r.choices[1].On || r.choices[2].Category != "" {
 		t.Errorf("what was recorded is %+v", r.choices)
 	}
-	in(t, ctx, chromedp.Steps(chromedp.Navigate(server.URL+policy.PagePath+"join/offers"), chromedp.WaitReady(chromedp.CSS("#number")),
+	chromium.In(t, ctx, chromedp.Steps(chromedp.Navigate(server.URL+policy.PagePath+"join/offers"), chromedp.WaitReady(chromedp.CSS("#number")),
 		chromedp.SendKeys(chromedp.CSS("#number"), "347 123 4567\r"), chromedp.WaitReady(chromedp.CSS(".code"))))
-	if code := in(t, ctx, chromedp.Text(chromedp.CSS(".code"))); len(r.asked) != 1 || code != fmt.Sprintf("JOIN offers %s", r.asked[0].Code) {
+	if code := chromium.In(t, ctx, chromedp.Text(chromedp.CSS(".code"))); len(r.asked) != 1 || code != fmt.Sprintf("JOIN offers %s", r.asked[0].Code) {
 		t.Errorf("the message to send is %q", code)
 	}
 }
