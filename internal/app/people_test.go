@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
@@ -134,6 +135,27 @@ func standsNow(t *testing.T, a *App, number phone.Number) (given, stopped bool) 
 	return subject.Person.Consents["offers"].Given(), stopped
 }
 
+// writesTo has Meta tell of a message from a number, and returns the answer's status.
+func writesTo(t *testing.T, base string, from phone.Number, text string) int {
+	t.Helper()
+	body := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",
+		"metadata":{"phone_number_id":"111222333444"},"messages":[{"from":%q,"id":"wamid.%s","timestamp":"%d","type":"text","text":{"body":%q}}]}}]}]}`,
+		strings.TrimPrefix(string(from), "+"), rand.Text(), time.Now().Unix(), text)
+	mac := hmac.New(sha256.New, []byte(appSecret))
+	mac.Write([]byte(body))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/webhook", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = got.Body.Close()
+	return got.StatusCode
+}
+
 // TestPeoplesPages goes the way of a person over the listener that Meta also uses: they ask for offers on a page, confirm by a message
 // from their number, and turn them off and on again on a page of their own.
 func TestPeoplesPages(t *testing.T) {
@@ -142,23 +164,8 @@ func TestPeoplesPages(t *testing.T) {
 	const number, other = phone.Number("+393471234567"), phone.Number("+393471234568")
 	write := func(from phone.Number, text string) {
 		t.Helper()
-		body := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",
-			"metadata":{"phone_number_id":"111222333444"},"messages":[{"from":%q,"id":"wamid.%s","timestamp":"%d","type":"text","text":{"body":%q}}]}}]}]}`,
-			strings.TrimPrefix(string(from), "+"), strings.TrimPrefix(string(from), "+"), time.Now().Unix(), text)
-		mac := hmac.New(sha256.New, []byte(appSecret))
-		mac.Write([]byte(body))
-		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/webhook", strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("X-Hub-Signature-256", "sha256="+hex.EncodeToString(mac.Sum(nil)))
-		got, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = got.Body.Close()
-		if got.StatusCode != 200 {
-			t.Fatalf("the webhook is answered %d", got.StatusCode)
+		if status := writesTo(t, base, from, text); status != 200 {
+			t.Fatalf("the webhook is answered %d", status)
 		}
 	}
 

@@ -16,12 +16,19 @@ import (
 // spaceNeeded is how many bytes must be free beside a SQLite file: with less, one commit of webhooks may not fit any more.
 const spaceNeeded = 1 << 20
 
+// refusedFor is how long webhooks that could not be stored make the service unready: no longer, since who looks at /readyz may send
+// no more of them, of which one would have to be stored.
+const refusedFor = 10 * time.Second
+
 // ready answers /readyz: 200 when the database can be written, else 503 and one sentence that says what is wrong.
 func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), 3*time.Second)
 	defer cancel()
 	err := a.Store.Ping(ctx)
 	why := unready(a.Config.Database, err)
+	if why == "" && a.refuses(time.Now()) {
+		why = "the database cannot be written: the last webhooks could not be stored, the log says why"
+	}
 	if why == "" {
 		// Also in quarantine it is ready for what it must do: take webhooks, and the stops in them.
 		text := "ok\n"
@@ -35,6 +42,13 @@ func (a *App) ready(w http.ResponseWriter, r *http.Request) {
 		a.Log.Error("not ready: "+why, "error", err)
 	}
 	http.Error(w, why, http.StatusServiceUnavailable)
+}
+
+// refuses reports whether this process could store nothing of the webhooks that came just now. A database may have room for the
+// little that is written to ask it, and none for them.
+func (a *App) refuses(now time.Time) bool {
+	r := a.ears.Load()
+	return r != nil && r.Failures() >= failedInARow && now.Sub(r.FailedAt()) < refusedFor
 }
 
 // unready says why the database cannot be worked with, "" when it can; err is what came of writing to it.

@@ -72,6 +72,7 @@ func (r *Receiver) commit(ctx context.Context, batch []*pending, loggedAt time.T
 	defer cancel()
 	failed, err := r.settle(ctx, batch)
 	if len(failed) == len(batch) {
+		r.failedAt.Store(time.Now().UnixMilli())
 		r.failures.Add(1)
 	} else {
 		r.failures.Store(0)

@@ -98,6 +98,7 @@ type Receiver struct {
 	watchers sync.WaitGroup
 	started  atomic.Bool
 	failures atomic.Int64 // commits in a row of which nothing was stored
+	failedAt atomic.Int64 // when the last of them ended, unix milliseconds
 	forgedAt atomic.Int64 // when a bad signature was last logged, unix seconds
 }
 
@@ -125,6 +126,9 @@ func New(options Options) *Receiver {
 
 // Failures is how many times in a row nothing of what came could be stored; 0 after anything was.
 func (r *Receiver) Failures() int { return int(r.failures.Load()) }
+
+// FailedAt is when the last of Failures ended; it means nothing while there are none.
+func (r *Receiver) FailedAt() time.Time { return time.UnixMilli(r.failedAt.Load()) }
 
 // Handler serves GET /webhook and POST /webhook and nothing else.
 func (r *Receiver) Handler() http.Handler {
