@@ -36,7 +36,7 @@ func (k Keywords) composed(m *message, question bool) Match {
 	triggered := uint16(0)
 	var known [maxLanguages]int
 	for i := m.first; i < m.last; i++ {
-		found := k.lexicon.means[string(m.words(i, i+1))]
+		found := lexicons().means[string(m.words(i, i+1))]
 		if found == nil {
 			continue
 		}
@@ -53,13 +53,13 @@ func (k Keywords) composed(m *message, question bool) Match {
 		}
 	}
 	best := 0
-	for language := range k.lexicon.languages {
+	for language := range lexicons().languages {
 		if triggered&(1<<language) != 0 {
 			best = max(best, known[language])
 		}
 	}
 	result := Match{}
-	for language := range k.lexicon.languages {
+	for language := range lexicons().languages {
 		if triggered&(1<<language) == 0 || known[language] < best {
 			continue
 		}
@@ -146,7 +146,7 @@ func (k Keywords) units(into []unit, m *message, means []*meaning, language int)
 			u.role = found.roles[language]
 			if found.longer&bit != 0 {
 				for end := min(i+maxPhraseWords, m.last); end > i+1; end-- {
-					if longer := k.lexicon.means[string(m.words(i, end))]; longer != nil && longer.known&bit != 0 {
+					if longer := lexicons().means[string(m.words(i, end))]; longer != nil && longer.known&bit != 0 {
 						u.role, u.means, next = longer.roles[language], longer, end
 						break
 					}
@@ -183,7 +183,7 @@ func (k Keywords) categoryAt(m *message, from int) (name string, end int) {
 }
 
 func (k Keywords) matched(m *message, units []unit, language int, action MatchAction) Match {
-	match := Match{Action: action, Word: k.lexicon.models[language], Language: k.lexicon.languages[language]}
+	match := Match{Action: action, Word: lexicons().models[language], Language: lexicons().languages[language]}
 	for _, u := range units {
 		if u.role&(roleStop|roleLeave) != 0 && u.means != nil && u.means.word != "" {
 			match.Word = u.means.word

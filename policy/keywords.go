@@ -64,7 +64,6 @@ type Keywords struct {
 	extras        map[string]bool     // the first words of the business's own stop words that are one word
 	polite        map[string]bool
 	answers       map[string]bool
-	lexicon       *lexicon
 }
 
 type keyword struct {
@@ -77,13 +76,11 @@ type keyword struct {
 // NewKeywords returns the built-in words, those of extra (by BCP 47 language), which stop too, and the ids and titles of
 // the categories, which may follow a stop or start word. It returns every mistake at once.
 func NewKeywords(extra map[string][]string, categories map[string]Category) (Keywords, error) {
-	k := builtIn()
-	k.words, k.skeletons = maps.Clone(k.words), maps.Clone(k.skeletons)
-	k.categories, k.categoryWords, k.extras = map[string]Category{}, map[string]bool{}, map[string]bool{}
+	k := BuiltInKeywords()
 	var problems []error
 	for _, language := range slices.Sorted(maps.Keys(extra)) {
 		for _, word := range extra[language] {
-			if err := k.addExtra(language, word); err != nil {
+			if err := k.AddStop(language, word); err != nil {
 				problems = append(problems, err)
 			}
 		}
@@ -91,7 +88,7 @@ func NewKeywords(extra map[string][]string, categories map[string]Category) (Key
 	for _, id := range slices.Sorted(maps.Keys(categories)) {
 		category := Category{ID: id, Kind: categories[id].Kind}
 		for _, name := range append([]string{id}, slices.Sorted(maps.Values(categories[id].Title))...) {
-			if err := k.addCategory(category, name); err != nil {
+			if err := k.AddName(category, name); err != nil {
 				problems = append(problems, err)
 			}
 		}
@@ -102,9 +99,17 @@ func NewKeywords(extra map[string][]string, categories map[string]Category) (Key
 	return k, nil
 }
 
+// BuiltInKeywords returns the built-in words alone, to which a business adds its own: first words that stop, then categories' names.
+func BuiltInKeywords() Keywords {
+	k := builtIn()
+	k.words, k.skeletons = maps.Clone(k.words), maps.Clone(k.skeletons)
+	k.categories, k.categoryWords, k.extras = map[string]Category{}, map[string]bool{}, map[string]bool{}
+	return k
+}
+
 // builtIn knows the built-in lists alone.
 var builtIn = sync.OnceValue(func() Keywords {
-	k := Keywords{words: map[string]keyword{}, skeletons: map[string]string{}, polite: set(politeness), answers: set(answers), lexicon: lexicons()}
+	k := Keywords{words: map[string]keyword{}, skeletons: map[string]string{}, polite: set(politeness), answers: set(answers)}
 	for _, v := range vocabularies() {
 		for _, list := range []struct {
 			words         string
@@ -175,7 +180,8 @@ func (k *Keywords) bare(word string) string {
 	return string(m.all())
 }
 
-func (k *Keywords) addExtra(language, word string) error {
+// AddStop lists a word of the business's own, of a BCP 47 language, that stops; the error says why it cannot be one.
+func (k *Keywords) AddStop(language, word string) error {
 	folded := key(word)
 	switch {
 	case language == "":
@@ -194,7 +200,8 @@ func (k *Keywords) addExtra(language, word string) error {
 	return nil
 }
 
-func (k *Keywords) addCategory(category Category, name string) error {
+// AddName lists an id or title of a category, which may follow a stop or start word; the error says why it cannot be one.
+func (k *Keywords) AddName(category Category, name string) error {
 	folded := key(name)
 	if folded == "" || strings.Count(folded, " ") >= maxNameWords {
 		return nil // nobody writes that after a stop word; the page and the button are there
@@ -202,10 +209,14 @@ func (k *Keywords) addCategory(category Category, name string) error {
 	if other, found := k.categories[folded]; found && other.ID != category.ID {
 		return fmt.Errorf("category %q: %q also names category %q, so that nobody could stop one of them by name; rename one", category.ID, name, other.ID)
 	}
+	everything := ""
 	for stop := range k.words {
-		if whole, found := k.words[stop+" "+folded]; found && !whole.phrase {
-			return fmt.Errorf("category %q: %q stops everything, so that nobody could stop this category by its name %q; rename it", category.ID, whole.word, name)
+		if whole, found := k.words[stop+" "+folded]; found && !whole.phrase && (everything == "" || whole.word < everything) {
+			everything = whole.word
 		}
+	}
+	if everything != "" {
+		return fmt.Errorf("category %q: %q stops everything, so that nobody could stop this category by its name %q; rename it", category.ID, everything, name)
 	}
 	k.categories[folded] = category
 	first, _, _ := strings.Cut(folded, " ")
@@ -328,7 +339,7 @@ func (k Keywords) unclear(m *message, text string, question bool) Match {
 		return Match{}
 	}
 	for i := m.first; i < m.last; i++ {
-		if word := k.lexicon.misspelled(string(m.words(i, i+1))); word != "" && k.words[word].action == MatchStop {
+		if word := lexicons().misspelled(string(m.words(i, i+1))); word != "" && k.words[word].action == MatchStop {
 			return Match{Action: MatchNear, Word: k.words[word].word, Language: k.words[word].language}
 		}
 	}

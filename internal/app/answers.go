@@ -100,8 +100,8 @@ func wordingFor(list []config.Wording, a sender.Answer) string {
 
 // wants is what the webhook's receiver reads beside stops and replies.
 func (a *App) wants() webhook.Wants {
-	held := a.live.Load()
-	return webhook.Wants{Confirmations: len(held.OptOutConfirmation) > 0, Chat: held.chat, Forward: held.Replies.URL != "", Joins: joins(held.Config)}
+	held := a.config()
+	return webhook.Wants{Confirmations: len(held.OptOutConfirmation) > 0, Chat: held.Chat, Forward: held.Replies.URL != "", Joins: joins(held)}
 }
 
 // replyCourier takes what people write to the business.

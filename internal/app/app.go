@@ -43,20 +43,13 @@ type App struct {
 	home       *home
 
 	ears    atomic.Pointer[webhook.Receiver] // of this process, when it listens
-	live    atomic.Pointer[live]
+	live    atomic.Pointer[config.Config]
 	changed chan struct{} // there is another configuration in live
 	source  *source       // where configurations come from; nil in a process that reads none anew
 }
 
-// live is the configuration that holds now, with what is made of it once.
-type live struct {
-	*config.Config
-	keywords policy.Keywords
-	chat     policy.Chat
-}
-
 // config is the configuration that holds now. Runs keep what they began with.
-func (a *App) config() *config.Config { return a.live.Load().Config }
+func (a *App) config() *config.Config { return a.live.Load() }
 
 // Open connects to everything that the configuration names, without sending or listening. It must be closed.
 func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, error) {
@@ -64,9 +57,7 @@ func Open(ctx context.Context, cfg *config.Config, log *slog.Logger) (*App, erro
 	if cfg.Rules.Locations == nil {
 		cfg.Rules.Locations = policy.NewLocations()
 	}
-	if err := a.hold(cfg); err != nil {
-		return nil, err
-	}
+	a.hold(cfg)
 	client, err := graph.New(graph.Options{
 		BaseURL: cfg.Graph.BaseURL, Version: cfg.Graph.Version, AccountID: cfg.Graph.AccountID, Logger: log,
 		Token: func() string { return a.config().Graph.AccessToken.Reveal() },

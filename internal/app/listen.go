@@ -70,7 +70,7 @@ func (l *listener) run(ctx context.Context) error {
 func (a *App) receiver() *webhook.Receiver {
 	return webhook.New(webhook.Options{
 		AppSecrets: a.appSecrets, VerifyToken: func() string { return a.config().Graph.VerifyToken.Reveal() }, Sink: keptSink{a.Store, a.journalStops}, Writable: a.Store.Ping,
-		Keywords: func() policy.Keywords { return a.live.Load().keywords }, Wants: a.wants, Kind: a.Kind,
+		Keywords: func() policy.Keywords { return a.config().Keywords }, Wants: a.wants, Kind: a.Kind,
 		Classify: func(code int) sender.Reaction { return graph.Classify(code, 0, 0, false) }, Logger: a.Log,
 		Observe: func(answer webhook.Answer) { a.metrics.Webhook(answer.Status, answer.Took) },
 	})

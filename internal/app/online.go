@@ -83,10 +83,6 @@ func (o *Online) askNumber(ctx context.Context, client *graph.Client, n config.N
 }
 
 func (o *Online) checkTemplates(cfg *config.Config, catalogue templates.Catalogue) error {
-	words, err := policy.NewKeywords(cfg.OptOutKeywords, cfg.Rules.Categories)
-	if err != nil {
-		return err
-	}
 	var wrong []error
 	for _, c := range cfg.Campaigns {
 		if err := templates.Check(catalogue, c.Message); err != nil {
@@ -97,7 +93,7 @@ func (o *Online) checkTemplates(cfg *config.Config, catalogue templates.Catalogu
 			template, _ := catalogue.Find(c.Message.Template, language)
 			kind := cfg.Rules.Categories[c.Category].Kind
 			if kind == policy.Marketing || template.Kind == policy.Marketing {
-				o.warnNoStop(cfg, c, template, words)
+				o.warnNoStop(cfg, c, template)
 			}
 			if template.Kind == policy.Marketing && kind != policy.Marketing {
 				o.Warnings = append(o.Warnings, fmt.Sprintf("campaign %s is of the %s category %s, and Meta classes template %s (%s) as marketing: marketing's rules hold",

@@ -97,7 +97,7 @@ func (a *App) peoplesPages() http.Handler {
 
 // ordinary reports whether a text is neither a stop nor a start, nor nearly one.
 func (a *App) ordinary(text string) bool {
-	return a.live.Load().keywords.Match(text).Action == policy.MatchNone
+	return a.config().Keywords.Match(text).Action == policy.MatchNone
 }
 
 // languagesOf are the languages that the business writes in: those of its campaigns in their order, then those of its categories' titles.

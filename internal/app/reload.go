@@ -3,14 +3,12 @@ package app
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
-	"github.com/permesso/permesso/policy"
 )
 
 // source is where a service reads its configuration anew.
@@ -37,20 +35,11 @@ func (s *source) notice() string {
 }
 
 // hold makes a configuration the one that holds.
-func (a *App) hold(cfg *config.Config) error {
-	keywords, err := policy.NewKeywords(cfg.OptOutKeywords, cfg.Rules.Categories)
-	if err != nil {
-		return fmt.Errorf("opt_out.keywords: %w", err)
-	}
-	chat, err := policy.NewChat(len(cfg.OptOutHelp) > 0, cfg.OptIn.Keywords, keywords)
-	if err != nil {
-		return fmt.Errorf("opt_in.keywords: %w", err)
-	}
-	a.live.Store(&live{cfg, keywords, chat})
+func (a *App) hold(cfg *config.Config) {
+	a.live.Store(cfg)
 	if a.Store != nil {
 		a.Store.ActFor(cfg.Business.Name)
 	}
-	return nil
 }
 
 // lookAtFiles is how soon a change of the configuration is noticed.
@@ -83,7 +72,7 @@ func (a *App) reload() {
 	var kept []string
 	if err == nil {
 		kept = keep(a.Config, cfg)
-		err = a.hold(cfg)
+		a.hold(cfg)
 	}
 	a.metrics.ConfigValid(err == nil)
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 
 // warnNoStop warns of a marketing campaign whose template tells nobody how to stop: it has no stop button, and no line of its text has a
 // word that stops. The warning has the place of the one that the file alone gets.
-func (o *Online) warnNoStop(cfg *config.Config, c scheduler.Campaign, template templates.Template, words policy.Keywords) {
+func (o *Online) warnNoStop(cfg *config.Config, c scheduler.Campaign, template templates.Template) {
 	for _, button := range c.Message.Parameters.Buttons {
 		if button.Payload != nil && *button.Payload == templates.OptOutPayload {
 			return
 		}
 	}
-	if saysStop(template, words) {
+	if saysStop(template, cfg.Keywords) {
 		return
 	}
 	o.Warnings = append(o.Warnings, fmt.Sprintf("%scampaign %s: template %s (%s) has neither a stop button nor a line with a word that stops, such as \"Reply STOP to stop\": who cannot say stop easily blocks the number",

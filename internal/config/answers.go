@@ -74,6 +74,15 @@ func (l *loader) readOptIn(root object) {
 	}
 }
 
+// readChat makes the words that are answered of what opt_out and opt_in say.
+func (l *loader) readChat(root object) {
+	var err error
+	if l.cfg.Chat, err = policy.NewChat(len(l.cfg.OptOutHelp) > 0, l.cfg.OptIn.Keywords, l.cfg.Keywords); err != nil {
+		v, _ := root.get("opt_in") // each of its words was looked at by itself
+		v.fail(errcode.InvalidKeyword, "%v", err)
+	}
+}
+
 // joinPages reads which categories have a page where people ask for them.
 func (v value) joinPages() (ids []string) {
 	values, ok := v.list("a list of categories, such as [offers]")
@@ -114,7 +123,7 @@ func (v value) joinWords() map[string][]string {
 			if !ok {
 				continue
 			}
-			if _, err := policy.NewChat(false, map[string][]string{e.key: {word}}, policy.Keywords{}); err != nil {
+			if _, err := policy.NewChat(false, map[string][]string{e.key: {word}}, v.l.cfg.Keywords); err != nil {
 				v.fail(errcode.InvalidKeyword, "%v", err)
 				continue
 			}

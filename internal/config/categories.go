@@ -32,7 +32,7 @@ func (l *loader) readCategories(root object) {
 			e.name.fail(errcode.InvalidName, "the category %q must be named with %s", e.key, wantID)
 		}
 		if o, ok := e.val.object(categoryKeys); ok {
-			l.cfg.Rules.Categories[e.key] = o.category(e.key)
+			l.cfg.Rules.Categories[e.key] = o.category(e)
 		}
 	}
 	if len(entries) == 0 {
@@ -41,17 +41,19 @@ func (l *loader) readCategories(root object) {
 	}
 }
 
-func (o object) category(id string) policy.Category {
-	category := policy.Category{ID: id}
+func (o object) category(named entry) policy.Category {
+	category := policy.Category{ID: named.key}
 	if v, found := o.require("kind", "write marketing, utility or authentication"); found {
 		category.Kind, _ = v.messageKind()
 	}
+	named.name.stopsBy(category, named.key)
 	if v, found := o.get("title"); found {
 		if entries, ok := v.entries("titles by language, such as {en: Offers}"); ok {
 			category.Title = map[string]string{}
 			for _, e := range entries {
 				if e.isLanguage() {
 					category.Title[e.key], _ = e.val.text("the category's title in this language")
+					e.val.stopsBy(category, category.Title[e.key])
 				}
 			}
 		}
@@ -60,6 +62,13 @@ func (o object) category(id string) policy.Category {
 		category.ConsentExpiresAfter, _ = v.duration()
 	}
 	return category
+}
+
+// stopsBy has people stop a category by a name of it, which stands at v.
+func (v value) stopsBy(category policy.Category, name string) {
+	if err := v.l.cfg.Keywords.AddName(category, name); err != nil {
+		v.fail(errcode.InvalidKeyword, "%v", err)
+	}
 }
 
 func (v value) messageKind() (policy.Kind, bool) {

@@ -30,6 +30,10 @@ type Config struct {
 	Segments map[string]string
 	// OptOutKeywords are added to the built-in lists, per BCP 47 language.
 	OptOutKeywords map[string][]string
+	// Keywords are the built-in words, OptOutKeywords, and the ids and titles of the categories.
+	Keywords policy.Keywords
+	// Chat are the words of people that are answered, beside Keywords.
+	Chat policy.Chat
 	// OptOutConfirmation answers an opt-out, and OptOutHelp who asks for help. Without them nobody is answered.
 	OptOutConfirmation []Wording
 	OptOutHelp         []Wording

@@ -52,7 +52,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 func newLoader(path, folder string, env func(string) (string, bool)) *loader {
-	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}}, files: []string{path}, zones: policy.NewLocations()}
+	return &loader{folder: folder, env: env, cfg: &Config{File: path, Rules: policy.Rules{Locations: policy.NewLocations()}, Keywords: policy.BuiltInKeywords()}, files: []string{path}, zones: policy.NewLocations()}
 }
 
 func (l *loader) load(data []byte) (*Config, error) {
@@ -161,12 +161,13 @@ func (l *loader) read(data []byte) {
 	l.readListen(o)
 	l.readGraph(o)
 	l.readNumbers(o)
+	l.readOptOut(o)
 	l.readCategories(o)
 	l.readAttributes(o)
 	l.readSegments(o)
 	l.readPolicy(o)
-	l.readOptOut(o)
 	l.readOptIn(o)
+	l.readChat(o)
 	l.readApprovals(o)
 	l.readNotify(o)
 	l.readReplies(o)

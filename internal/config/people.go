@@ -4,8 +4,6 @@ import (
 	"errors"
 	"regexp"
 	"slices"
-	"strings"
-	"unicode"
 
 	"github.com/permesso/permesso/internal/errcode"
 	"github.com/permesso/permesso/internal/phone"
@@ -134,8 +132,8 @@ func (v value) stopWords() map[string][]string {
 			if !ok {
 				continue
 			}
-			if !strings.ContainsFunc(word, func(r rune) bool { return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.IsSymbol(r) }) {
-				v.fail(errcode.InvalidKeyword, "the keyword %q holds no letter: it would match nothing, or everything", word)
+			if err := v.l.cfg.Keywords.AddStop(e.key, word); err != nil {
+				v.fail(errcode.InvalidKeyword, "%v", err)
 				continue
 			}
 			words[e.key] = append(words[e.key], word)

@@ -95,8 +95,8 @@ right:  languages: [nb, en_US]`,
 		},
 		{
 			Code: InvalidKeyword, Title: "A keyword that cannot be one",
-			Means: "Signs and spaces are left out when a message is compared with the keywords, so one without letters would match nothing, or everything. A word that asks for a category must not be one that stops messages.",
-			Do:    "Write a word or a sentence that people send, or remove it.",
+			Means: "Signs and spaces are left out when a message is compared with the keywords, so one without letters would match nothing, or everything. A word that stops must not be one that people say out of politeness or to start again, a word that asks for a category none that stops, and the title of a category neither another category's nor, behind a stop word, one that stops everything: \"STOP OFFERS\" must mean one thing.",
+			Do:    "Write another word, sentence or title, or remove it.",
 		},
 		{
 			Code: InvalidWording, Title: "A text that cannot be sent",
