@@ -109,7 +109,8 @@ func BuiltInKeywords() Keywords {
 
 // builtIn knows the built-in lists alone.
 var builtIn = sync.OnceValue(func() Keywords {
-	k := Keywords{words: map[string]keyword{}, skeletons: map[string]string{}, polite: set(politeness), answers: set(answers)}
+	const words = 2600 // about as many as there are
+	k := Keywords{words: make(map[string]keyword, words), skeletons: make(map[string]string, words), polite: set(politeness), answers: set(answers)}
 	for _, v := range vocabularies() {
 		for _, list := range []struct {
 			words         string
@@ -136,14 +137,18 @@ func set(words string) map[string]bool {
 }
 
 // key is the folded text by which words are found.
-func key(text string) string {
-	return strings.ReplaceAll(string(fold(nil, text)), string(rune(hard)), string(rune(soft)))
+func key(text string) string { return keyOf(fold(nil, text)) }
+
+func keyOf(folded []byte) string {
+	return strings.ReplaceAll(string(folded), string(rune(hard)), string(rune(soft)))
 }
 
 // add lists a word, as it is and without the politeness around it, which messages lose too. A word that two lists share
 // is of neither's language, and stops wherever one of them says so.
 func (k *Keywords) add(word keyword) {
-	folded, bare := key(word.word), k.bare(word.word)
+	text := fold(nil, word.word)
+	folded := keyOf(text)
+	bare := k.bareOf(text)
 	if word.phrase && !strings.Contains(bare, " ") {
 		bare = folded // what is left of a phrase without its politeness may be any word
 	}
@@ -169,8 +174,11 @@ func (k *Keywords) add(word keyword) {
 }
 
 // bare is the key of a word without the politeness around it; "" when nothing else is left.
-func (k *Keywords) bare(word string) string {
-	m, more := read(fold(nil, word))
+func (k *Keywords) bare(word string) string { return k.bareOf(fold(nil, word)) }
+
+// bareOf is bare of a folded text, which it overwrites.
+func (k *Keywords) bareOf(folded []byte) string {
+	m, more := read(folded)
 	if more || m.count() == 0 {
 		return ""
 	}
