@@ -20,7 +20,7 @@ var consentColumns = columns{
 
 type consentChecker struct {
 	region          string
-	business        string // folded; "" looks for nothing
+	name, business  string // as it is written, and folded; "" looks for nothing
 	categories      map[string]policy.Category
 	sources         []string
 	unknownSource   string
@@ -41,6 +41,7 @@ func checkConsents(h header, o Options) checker[scheduler.ConsentRecord] {
 func newConsentChecker(h header, o Options) consentChecker {
 	return consentChecker{
 		region:          o.Region,
+		name:            o.BusinessName,
 		business:        foldWording(o.BusinessName),
 		categories:      o.Categories,
 		sources:         policy.Sources(),
@@ -76,7 +77,7 @@ func (c consentChecker) check(line int, cells []string) (scheduler.ConsentRecord
 	if rejection := c.readCircumstances(&event, cells); rejection != nil {
 		return none, 0, rejection
 	}
-	if asks(event.Action) && !strings.Contains(foldWording(event.Wording), c.business) {
+	if asks(event.Action) && !strings.Contains(event.Wording, c.name) && !strings.Contains(foldWording(event.Wording), c.business) {
 		doubts |= noteUnnamedBusiness
 	}
 	return scheduler.ConsentRecord{Line: line, Phone: number, Event: event, Number: facts}, doubts, nil

@@ -121,6 +121,13 @@ func (s *Store) messagesOf(ctx context.Context, people []policy.PersonID) ([]str
 // erasedOf reports which of persons were erased.
 func (s *Store) erasedOf(ctx context.Context, q sqlx.QueryerContext, people []policy.PersonID) (map[policy.PersonID]bool, error) {
 	erased := map[policy.PersonID]bool{}
+	var anybody bool
+	if err := sqlx.GetContext(ctx, q, &anybody, "SELECT EXISTS (SELECT 1 FROM contacts WHERE erased_at IS NOT NULL)"); err != nil {
+		return nil, fmt.Errorf("looking for erased persons: %w", err)
+	}
+	if !anybody {
+		return erased, nil
+	}
 	for chunk := range slices.Chunk(people, recordsPerStatement) {
 		var ids [][]byte
 		if err := s.queries.erasedOf.read(ctx, q, &ids, s.batchOf(chunk)); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -95,7 +96,8 @@ func (s *Store) appendConsents(ctx context.Context, tx *sqlx.Tx, now instant, ev
 // namedConsent is an event with the key by which the same one is known again.
 type namedConsent struct {
 	*policy.PersonConsent
-	id key16
+	id  key16
+	row int // of the events
 }
 
 // namedConsents sorts the events by person, category and time.
@@ -103,10 +105,13 @@ func namedConsents(events []policy.PersonConsent) []namedConsent {
 	var id consentEventID
 	named := make([]namedConsent, len(events))
 	for i := range events {
-		named[i] = namedConsent{&events[i], id.of(&events[i].Event)}
+		named[i] = namedConsent{&events[i], id.of(&events[i].Event), i}
 	}
-	slices.SortStableFunc(named, func(a, b namedConsent) int {
-		return cmp.Or(comparePersons(a.Person, b.Person), a.Event.At.Compare(b.Event.At), cmp.Compare(a.Event.Category, b.Event.Category), slices.Compare(a.id[:], b.id[:]))
+	slices.SortFunc(named, func(a, b namedConsent) int {
+		if order := comparePersons(a.Person, b.Person); order != 0 {
+			return order // as most of a file's are told apart
+		}
+		return cmp.Or(a.Event.At.Compare(b.Event.At), cmp.Compare(a.Event.Category, b.Event.Category), bytes.Compare(a.id[:], b.id[:]), cmp.Compare(a.row, b.row))
 	})
 	return named
 }
