@@ -51,7 +51,10 @@ type rig struct {
 	base    string
 }
 
-func newRig(b testing.TB, database string, webhooks bool) *rig {
+// unbounded is a rate that nothing reaches.
+const unbounded = 1_000_000
+
+func newRig(b testing.TB, database string, perSecond float64, webhooks bool) *rig {
 	b.Helper()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -74,7 +77,9 @@ func newRig(b testing.TB, database string, webhooks bool) *rig {
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() { _ = fake.Run(ctx) }()
 	base := "http://" + socket.Addr().String()
-	a, err := app.Open(ctx, configured(b, base, hook, database), slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
+	cfg := configured(b, base, hook, database)
+	cfg.Numbers[0].MessagesPerSecond = perSecond
+	a, err := app.Open(ctx, cfg, slog.New(slog.NewTextHandler(b.Output(), &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -249,7 +254,7 @@ func benchmarkPath(b *testing.B, database func(testing.TB) string, people int) {
 	var ours, floor, ratios []float64
 	for range b.N {
 		b.StopTimer()
-		r := newRig(b, database(b), false)
+		r := newRig(b, database(b), unbounded, false)
 		r.fill(b, people)
 		b.StartTimer()
 		sent := r.send(b, people)

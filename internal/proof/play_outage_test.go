@@ -74,7 +74,7 @@ func playOutage(t *testing.T, target string, seed uint64, soak length) {
 	_, after, err := r.player.Idle()
 	r.must("the book", err)
 	if after != before {
-		t.Errorf("%s, seed %d: %d bodies were acknowledged while the database was away", r.name, seed, after-before)
+		t.Errorf("audit: %s: %d bodies were acknowledged while the database was away, seed %d", StopKept, after-before, seed)
 	}
 	if more := r.posted() - posted; more > 0 {
 		t.Errorf("%s, seed %d: %d messages were posted while the database was away", r.name, seed, more)

@@ -53,7 +53,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "acknowledged-before-commit", what: "the receiver answers 200 before anything is stored",
-		scenario: "server", database: "postgres", breaks: []string{"stop_kept", "after_stop"},
+		scenario: "chaos", database: "sqlite", breaks: []string{"stop_kept", "after_stop"},
 		edits: []edit{
 			{"internal/webhook/receiver.go",
 				"	answer.Status = r.store(req.Context(), newPending(box, max(held, int64(len(raw)))), held)",
@@ -350,7 +350,7 @@ var mutants = []mutant{
 	},
 	{
 		name: "acknowledged-unstored", what: "a webhook that could not be stored is acknowledged",
-		scenario: "server", database: "postgres", breaks: []string{"stop_kept", "after_stop"},
+		scenario: "outage", database: "sqlite", breaks: []string{"stop_kept", "after_stop"},
 		edits: []edit{
 			{"internal/webhook/receiver.go",
 				`	if !v.stored {

@@ -118,8 +118,8 @@ var databaseFailures = []Failure{
 	{
 		ID: "F16", Title: "The disk is full",
 		Fails:  "The database cannot write any more in the middle of a run, and later can again.",
-		Holds:  "A gate that cannot commit sends nothing; a webhook that cannot be stored is answered 503; both go on by themselves.",
-		Shown:  slices.Concat(played("disk"), by("internal/webhook", "TestSinkThatFailsGives503")),
+		Holds:  "A gate that cannot commit sends nothing; a webhook that cannot be stored is answered 503, and /readyz says so; all goes on by itself.",
+		Shown:  slices.Concat(played("disk"), by("internal/webhook", "TestSinkThatFailsGives503"), by("internal/app", "TestReadyWhileWebhooksAreRefused")),
 		Beyond: "A disk is filled only where the tests may mount a small one, which takes root; elsewhere writes that fail stand in its place.",
 	},
 	{
