@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/policy"
 )
 
@@ -263,7 +264,7 @@ func (l *line) postAnswer(ctx context.Context, a Answer, post Post) {
 	log := l.log.With("answer", a.ID.String(), "kind", string(a.Kind))
 	switch {
 	case result.Fate == Refused && result.Err != nil:
-		log.Warn("Meta refuses an answer", "code", result.Err.Code, "title", result.Err.Title)
+		log.Warn("Meta refuses an answer", "code", result.Err.Code, "title", phone.Conceal(result.Err.Title))
 	case result.Fate == Ambiguous:
 		log.Warn("an answer's answer was lost; it is not sent again", "error", result.Cause)
 	}

@@ -113,7 +113,7 @@ func (b Breaker) WaitAfter(times int) time.Duration {
 // Tripped is the breaker that a refusal of the run's message opens; ok is false when it is about the one message, or only asks
 // for a lower rate.
 func Tripped(run Run, err *Error) (b Breaker, ok bool) {
-	b = Breaker{Code: err.Code, Why: why(err) + "; ", Healing: HealsByProbe, Wait: healthEvery}
+	b = Breaker{Code: err.Code, Why: why(run, err) + "; ", Healing: HealsByProbe, Wait: healthEvery}
 	switch err.Reaction {
 	case PauseToken:
 		b.Kind, b.Wait = BreakToken, probeEvery
@@ -154,7 +154,7 @@ func Tripped(run Run, err *Error) (b Breaker, ok bool) {
 func storm(run Run, err *Error) Breaker {
 	return Breaker{
 		Kind: BreakNumber, Subject: run.NumberID, Code: err.Code, Healing: HealsByTime, Wait: max(probeEvery, err.RetryAfter),
-		Why: why(err) + "; the number waits and tries again by itself, one message at a time",
+		Why: why(run, err) + "; the number waits and tries again by itself, one message at a time",
 	}
 }
 

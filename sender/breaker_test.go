@@ -52,6 +52,15 @@ func TestTripped(t *testing.T) {
 	}
 }
 
+// Why a run pauses is logged and told: no person whom Meta names stands in it, and the number that is concerned does.
+func TestTrippedNamesNobody(t *testing.T) {
+	run := sender.Run{ID: "r", NumberID: number, Ask: policy.Ask{Campaign: "a"}}
+	b, ok := sender.Tripped(run, &sender.Error{Code: 131030, Title: "Not allowed", Details: "From " + number + " to +393471234567, 393471234567.", Reaction: sender.PauseRun})
+	if !ok || !strings.HasPrefix(b.Why, "Meta answered 131030 Not allowed: From "+number+" to …, …; ") {
+		t.Errorf("it says %q", b.Why)
+	}
+}
+
 func TestStops(t *testing.T) {
 	run := sender.Run{ID: "r", NumberID: number, Kind: policy.Utility, Ask: policy.Ask{Campaign: "a"}, Message: templates.Message{Template: "weekend_offer", Languages: []string{"it", "en-US"}}}
 	marketing, unknown := run, run

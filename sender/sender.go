@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/permesso/permesso/internal/phone"
 )
 
 // Observer is told what happens, for metrics. Its methods must be fast and safe for many goroutines.
@@ -164,7 +166,7 @@ func Sleep(ctx context.Context, d time.Duration) bool {
 // ErrNoBinding says that a run's template no longer fits; the run pauses.
 var ErrNoBinding = errors.New("the template does not fit the campaign")
 
-// why begins the sentence kept with a paused run.
-func why(err *Error) string {
-	return "Meta answered " + strings.TrimRight(err.Error(), ". ")
+// why begins the sentence kept with a paused run. It is logged and told, so that no person is named in it, whom Meta's words may name.
+func why(run Run, err *Error) string {
+	return "Meta answered " + strings.TrimRight(phone.Conceal(err.Error(), run.NumberID), ". ")
 }

@@ -47,6 +47,7 @@ func TestBadConsents(t *testing.T) {
 		"agent":                {map[string]any{"agent": strings.Repeat("x", 1001)}, "agent", "row_text_too_long", ""},
 		"NUL":                  {map[string]any{"evidence": "a\x00b"}, "evidence", "row_damaged", ""},
 		"a field of no reader": {map[string]any{"sorce": "web_form"}, "sorce", "row_field_unknown", "did you mean source?"},
+		"a field of a number":  {map[string]any{"+39 347 1234567": "granted"}, "…", "row_field_unknown", ""},
 		"a list for a text":    {map[string]any{"wording": []string{"x"}}, "wording", "row_field_wrong_kind", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
+
+	"github.com/permesso/permesso/internal/phone"
 )
 
 // NoticeType says what a notice is about; docs/NOTIFY.md explains each to those who receive them.
@@ -46,11 +49,8 @@ type NoticeData struct {
 	By       string `json:"by,omitempty"`      // who did it by hand
 }
 
-// Operators write reasons in their own words, and Meta's errors may quote what they were given.
-var (
-	phoneInText = regexp.MustCompile(`\+[ (]{0,2}\d[\d ().-]{5,}\d|\b\d{9,}\b|\b\d{2,4}(?:[ .]\d{2,4}){2,}\b`)
-	tokenInText = regexp.MustCompile(`[A-Za-z0-9_|.~+/=-]{40,}`)
-)
+// tokenInText is what may be a token: Meta's errors may quote what they were given.
+var tokenInText = regexp.MustCompile(`[A-Za-z0-9_|.~+/=-]{40,}`)
 
 // Discreet returns the data without what looks like a phone number or a token in its texts. It takes away too much rather than
 // too little.
@@ -63,15 +63,12 @@ func (d NoticeData) Discreet() NoticeData {
 
 // discreet leaves alone the ids that the data itself names.
 func discreet(text string, ids ...string) string {
-	hide := func(found string) string {
-		for _, id := range ids {
-			if found == id {
-				return found
-			}
+	return phone.Conceal(tokenInText.ReplaceAllStringFunc(text, func(found string) string {
+		if slices.Contains(ids, found) {
+			return found
 		}
 		return "…"
-	}
-	return phoneInText.ReplaceAllStringFunc(tokenInText.ReplaceAllStringFunc(text, hide), hide)
+	}), ids...)
 }
 
 // NoticeState is where a notice stands.
