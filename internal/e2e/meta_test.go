@@ -246,7 +246,7 @@ func (m *meta) send(w http.ResponseWriter, r *http.Request) {
 	if wrong != nil {
 		p.code = wrong.code
 	} else {
-		p.wamid = "wamid." + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%p-%d", m, n))
+		p.wamid = "wamid." + base64.StdEncoding.EncodeToString(fmt.Appendf(nil, "%s-%p-%d", waID(p.to), m, n)) // Meta's have the number in them too
 		if m.faults.lose != nil {
 			what = m.faults.lose(n, p)
 		}
