@@ -48,6 +48,15 @@ func drawJoinCode() string {
 	return string(code)
 }
 
+// JoinText is what a person is to send to confirm that they asked for a category: their word for it with the code, or the code alone
+// where ordinary says that the category's id would be read as a stop.
+func JoinText(category, code string, ordinary func(text string) bool) string {
+	if text := "JOIN " + category + " " + code; ordinary == nil || ordinary(text) {
+		return text
+	}
+	return "JOIN " + code
+}
+
 // FindJoinCode returns the code in a text that a person wrote, in the form of NewJoinCode; ok is false for every other text. The
 // text may say more than the code. It looks at a text of usual length once, and allocates nothing unless there is a code.
 func FindJoinCode(text string) (code string, ok bool) {

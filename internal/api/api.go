@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/permesso/permesso/internal/imports"
+	"github.com/permesso/permesso/internal/phone"
 	"github.com/permesso/permesso/internal/report"
 	"github.com/permesso/permesso/policy"
 	"github.com/permesso/permesso/scheduler"
@@ -36,7 +37,7 @@ type Lists interface {
 	RunsBefore(ctx context.Context, campaign, state string, place report.RunPlace, limit int) ([]scheduler.Run, error)
 }
 
-// Options are what the API needs; all but Region, Attributes and Logger are required.
+// Options are what the API needs; all but Region, Attributes, Reply, Ordinary and Logger are required.
 type Options struct {
 	Keys    Keys
 	Records Records
@@ -49,6 +50,10 @@ type Options struct {
 	Region     string
 	Categories map[string]policy.Category
 	Attributes map[string]scheduler.AttributeType
+	// Reply is the number at which people write to the business; without it no consent can be pending. Ordinary reports whether a text
+	// is neither a stop nor a start; nil is that every text is.
+	Reply    phone.Number
+	Ordinary func(text string) bool
 	// Logger gets what went wrong, never what was sent. Nil discards.
 	Logger *slog.Logger
 }

@@ -46,6 +46,7 @@ func options(s *store.Store) api.Options {
 	return api.Options{
 		Keys: s, Records: s, Lists: s, NoRun: store.ErrNoRun, Limits: api.NewLimits(), Business: "Libreria Aurora", Region: "IT",
 		Categories: map[string]policy.Category{"offers": {ID: "offers", Kind: policy.Marketing}, "orders": {ID: "orders", Kind: policy.Utility}},
+		Reply:      "+390698987654",
 		Attributes: map[string]scheduler.AttributeType{"birthday": scheduler.AttributeDate},
 	}
 }
@@ -87,6 +88,7 @@ type answered struct {
 		Status, Code, Field, Reason string
 		Suppressed                  bool
 		Warnings                    []string
+		Confirm                     struct{ Text, Link string }
 	}
 	// of a problem
 	Code, Field, Detail string

@@ -41,6 +41,14 @@ type itemAnswer struct {
 	// Suppressed says that the consent stands in the ledger and a stop of the person's holds all the same: nothing is sent.
 	Suppressed bool     `json:"suppressed,omitempty"`
 	Warnings   []string `json:"warnings,omitempty"`
+	// Confirm is how the person confirms what is pending; absent when it is, or when the time for it is over.
+	Confirm *confirmation `json:"confirm,omitempty"`
+}
+
+// confirmation is what a person sends from their own number, within policy.JoinCodeLife, and the link that writes it for them.
+type confirmation struct {
+	Text string `json:"text"`
+	Link string `json:"link"`
 }
 
 // answer is what became of a request's items, in their order.
@@ -77,8 +85,8 @@ func judge[T any](items []item, check func(item) (T, []string, *rejected)) judge
 	return j
 }
 
-// answer puts the fates of the records to the items.
-func (j judged[T]) answer(list bool, fates []report.Fate, suppressed func(T, report.Fate) bool) report.Answer {
+// answer puts the fates of the records to the items; tell adds what else there is to tell of one.
+func (j judged[T]) answer(list bool, fates []report.Fate, tell func(T, report.Fate, *itemAnswer)) report.Answer {
 	out := answer{Items: slices.Clone(j.items)} // a transaction that is tried again is answered anew
 	for n, fate := range fates {
 		it := &out.Items[j.places[n]]
@@ -90,7 +98,7 @@ func (j judged[T]) answer(list bool, fates []report.Fate, suppressed func(T, rep
 		default:
 			it.Status = duplicate
 		}
-		it.Suppressed = suppressed(j.records[n], fate)
+		tell(j.records[n], fate, it)
 	}
 	for _, it := range out.Items {
 		switch it.Status {
@@ -126,7 +134,7 @@ func bodyOf(list bool, out answer) []byte {
 	return encode(out)
 }
 
-func never[T any](T, report.Fate) bool { return false }
+func nothing[T any](T, report.Fate, *itemAnswer) {}
 
 func (a *api) takeConsents(c *call) error {
 	s, err := read(c)
@@ -135,9 +143,17 @@ func (a *api) takeConsents(c *call) error {
 	}
 	j := judge(s.items, func(it item) (scheduler.ConsentRecord, []string, *rejected) { return a.readConsent(c, it) })
 	given, err := a.Records.SubmitConsents(c.Context(), s.request, j.records, func(fates []report.Fate) report.Answer {
-		return j.answer(s.list, fates, a.suppressed)
+		return j.answer(s.list, fates, a.tellConsent)
 	})
 	return deliver(c, given, err)
+}
+
+func (a *api) tellConsent(r scheduler.ConsentRecord, fate report.Fate, it *itemAnswer) {
+	it.Suppressed = a.suppressed(r, fate)
+	if fate.Code != "" {
+		text := policy.JoinText(r.Event.Category, fate.Code, a.Ordinary)
+		it.Confirm = &confirmation{text, a.Reply.Chat(text)}
+	}
 }
 
 // suppressed reports whether a stop holds that covers what somebody consents to. A consent that a program sends lifts none.
@@ -155,7 +171,7 @@ func (a *api) takeContacts(c *call) error {
 	}
 	j := judge(s.items, a.readContact)
 	given, err := a.Records.SubmitContacts(c.Context(), s.request, j.records, func(fates []report.Fate) report.Answer {
-		return j.answer(s.list, fates, never[scheduler.ContactRecord])
+		return j.answer(s.list, fates, nothing[scheduler.ContactRecord])
 	})
 	return deliver(c, given, err)
 }
@@ -179,6 +195,9 @@ func (a *api) readConsent(c *call, it item) (scheduler.ConsentRecord, []string, 
 	record, doubts, rejection := a.items.Consent(c.now.Add(clockSkew), given)
 	if rejection != nil {
 		return record, nil, a.explain(rejection, given)
+	}
+	if record.Event.Action == policy.Pending && a.Reply == "" {
+		return record, nil, &rejected{errcode.RowUnconfirmable, "action", "nobody could confirm it: no number in config.yaml has a phone, to which the person would write"}
 	}
 	return record, doubts, nil
 }

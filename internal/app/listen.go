@@ -129,6 +129,7 @@ func (a *App) api(cfg *config.Config, limits *api.Limits) http.Handler {
 	return api.New(api.Options{
 		Keys: a.Store, Records: a.Store, Lists: a.Store, NoRun: store.ErrNoRun, Limits: limits, Logger: a.Log,
 		Business: cfg.Business.Name, Region: cfg.Business.Country, Categories: cfg.Rules.Categories, Attributes: cfg.Attributes,
+		Reply: cfg.ReplyNumber(), Ordinary: a.ordinary,
 	})
 }
 

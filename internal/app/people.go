@@ -36,10 +36,10 @@ func (a *App) PageLink(ctx context.Context, number phone.Number, now time.Time) 
 	return base + policy.PagePath + a.Store.PageLinks().Token(people[0], until), until, true, nil
 }
 
-// joins are the categories that a code of an opt-in page may confirm, nil when there are no such pages. A page that was taken away
-// meanwhile leaves its codes good for as long as they are.
+// joins are the categories that a code of an opt-in page or of /api/v1 may confirm, nil when nobody is handed one: a code is sent to
+// the business's own number. A page that was taken away meanwhile leaves its codes good for as long as they are.
 func joins(cfg *config.Config) map[string]policy.Category {
-	if len(cfg.OptIn.Pages) == 0 {
+	if cfg.ReplyNumber() == "" {
 		return nil
 	}
 	return cfg.Rules.Categories

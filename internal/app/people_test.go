@@ -43,11 +43,14 @@ opt_in: {pages: [offers]}
 
 const appSecret = "a secret of the tests"
 
-// peoplesApp is a process that listens for webhooks and shows people their pages; base is where.
-func peoplesApp(t *testing.T) (a *App, base string) {
+// peoplesApp is a process that listens for webhooks and shows people their pages, without some pieces of its settings; base is where.
+func peoplesApp(t *testing.T, without ...string) (a *App, base string) {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "config.yaml")
-	if err := os.WriteFile(file, []byte(settings), 0o600); err != nil {
+	file, text := filepath.Join(t.TempDir(), "config.yaml"), settings
+	for _, piece := range without {
+		text = strings.Replace(text, piece, "", 1)
+	}
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(file, func(string) (string, bool) { return appSecret, true })

@@ -15,6 +15,7 @@ const (
 	RowLanguage       Code = "row_language_unknown"
 	RowZone           Code = "row_timezone_unknown"
 	RowAction         Code = "row_action_unknown"
+	RowUnconfirmable  Code = "row_unconfirmable"
 	RowSource         Code = "row_source_unknown"
 	RowCategory       Code = "row_category_unknown"
 	RowWithoutSource  Code = "row_without_source"
@@ -110,6 +111,11 @@ func rows() []Entry {
 			Code: RowAction, Title: "The action is unknown",
 			Means: "A row of consents says that somebody agreed, or that they no longer do.",
 			Do:    "Write `granted` or `revoked`.",
+		},
+		{
+			Code: RowUnconfirmable, Title: "Nobody could confirm the consent",
+			Means: "A consent that is `pending` is confirmed by a message of the person's to the business's own number, and the configuration does not tell it.",
+			Do:    "Write the number as `phone` of one of `numbers`, and send the same again.",
 		},
 		{
 			Code: RowSource, Title: "The source is unknown",

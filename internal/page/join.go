@@ -4,7 +4,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -91,12 +90,9 @@ func (p *pages) ask(w http.ResponseWriter, r *http.Request) {
 		p.failed(w, r, "noting what was asked for", err)
 		return
 	}
-	text := "JOIN " + c.ID + " " + code
-	if p.Ordinary != nil && !p.Ordinary(text) {
-		text = "JOIN " + code // the category's id is a word that stops, or nearly
-	}
+	text := policy.JoinText(c.ID, code, p.Ordinary)
 	v = v.with("number", insert{text: p.Reply.Spaced()})
-	link := template.URL("https://wa.me/" + strings.TrimPrefix(string(p.Reply), "+") + "?text=" + url.PathEscape(text)) //nolint:gosec // a number and an escaped text
+	link := template.URL(p.Reply.Chat(text)) //nolint:gosec // a number and an escaped text
 	p.render(w, http.StatusOK, "step", v.frame(v.Plain("step"), stepPage{Voice: v, Text: text, Link: link}))
 }
 

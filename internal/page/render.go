@@ -87,7 +87,7 @@ func (p *pages) problem(w http.ResponseWriter, r *http.Request, status int, key 
 	v := p.voiceFor(r, "")
 	page := problemPage{Voice: v, Title: v.Say(key), Text: v.Say(key + "_about")}
 	if p.Reply != "" {
-		page.StopLink = template.URL("https://wa.me/" + strings.TrimPrefix(string(p.Reply), "+") + "?text=STOP") //nolint:gosec // digits
+		page.StopLink = template.URL(p.Reply.Chat("STOP")) //nolint:gosec // a number and a word
 	}
 	p.render(w, status, "problem", v.frame(v.Plain(key), page))
 }

@@ -4,6 +4,8 @@ package phone
 
 import (
 	"log/slog"
+	"net/url"
+	"strings"
 
 	// Zone names must load in images that have no zone files of their own.
 	_ "time/tzdata"
@@ -24,6 +26,12 @@ type Number string
 
 // String returns the full number. It is for output and storage, never for a log line.
 func (n Number) String() string { return string(n) }
+
+// Chat is the link that opens a chat with the number in which a text is written, to be sent or not (WhatsApp's help page "How to use
+// click to chat", read 2026-09-11).
+func (n Number) Chat(text string) string {
+	return "https://wa.me/" + strings.TrimPrefix(string(n), "+") + "?text=" + url.PathEscape(text)
+}
 
 // Masked returns the calling code, seven dots whatever the length, and the last two digits:
 // "+39•••••••67". The zero Number gives ""; anything that is not E.164 gives dots alone.

@@ -65,6 +65,8 @@ type Fate struct {
 	Erased bool
 	// Stops are the scopes of the stops that hold for the person of a consent.
 	Stops []policy.Scope
+	// Code is what confirms a consent that is pending when the person sends it; "" when nothing does.
+	Code string
 }
 
 // ErrOtherRequest says that a request came with the Idempotency-Key of another one.

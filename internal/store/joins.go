@@ -42,8 +42,8 @@ func (s *Store) AskToJoin(ctx context.Context, request report.JoinRequest) error
 		if err != nil {
 			return err
 		}
-		if _, err := tx.ExecContext(ctx, "DELETE FROM opt_in_requests WHERE created_at < $1", now-instant(joinsKept.Microseconds())); err != nil {
-			return fmt.Errorf("forgetting old requests: %w", err)
+		if err := forgetJoins(ctx, tx, now); err != nil {
+			return err
 		}
 		hash := s.phoneIdentifier(request.Number).hash
 		var asked int
@@ -61,15 +61,75 @@ func (s *Store) AskToJoin(ctx context.Context, request report.JoinRequest) error
 		if _, err := s.appendConsents(ctx, tx, now, []policy.PersonConsent{{Person: person, Event: event}}, false); err != nil {
 			return err
 		}
-		_, err = tx.ExecContext(ctx, `INSERT INTO opt_in_requests (code, hash, person_id, category, wording, business, language, source, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
-			request.Code, hash, person[:], event.Category, event.Wording, event.Business, event.Language, event.Source, now)
-		return err
+		return noteJoin(ctx, tx, request.Code, hash, person, event)
 	})
 	if err != nil {
 		return fmt.Errorf("noting what was asked for on an opt-in page: %w", err)
 	}
 	return nil
+}
+
+func forgetJoins(ctx context.Context, tx *sqlx.Tx, now instant) error {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM opt_in_requests WHERE created_at < $1", now-instant(joinsKept.Microseconds())); err != nil {
+		return fmt.Errorf("forgetting old requests: %w", err)
+	}
+	return nil
+}
+
+// noteJoin keeps what a code will confirm: the event, from its time on.
+func noteJoin(ctx context.Context, tx *sqlx.Tx, code string, hash []byte, person policy.PersonID, event policy.ConsentEvent) error {
+	_, err := tx.ExecContext(ctx, `INSERT INTO opt_in_requests (code, hash, person_id, category, wording, business, language, source, created_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		code, hash, person[:], event.Category, event.Wording, event.Business, event.Language, event.Source, at(event.At))
+	if err != nil {
+		return fmt.Errorf("noting what a code confirms: %w", err)
+	}
+	return nil
+}
+
+// codeEvents puts to the fates of events that are pending the codes that confirm them: a new one to each that is new, and to one that
+// was there that which was handed out for it and still may come.
+func (s *Store) codeEvents(ctx context.Context, tx *sqlx.Tx, now instant, numbers func(i int) phone.Number, events []policy.PersonConsent, fates []report.Fate) error {
+	forgotten := false
+	for i, e := range events {
+		if e.Event.Action != policy.Pending {
+			continue
+		}
+		if !forgotten {
+			if err := forgetJoins(ctx, tx, now); err != nil {
+				return err
+			}
+			forgotten = true
+		}
+		hash := s.phoneIdentifier(numbers(i)).hash
+		if !fates[i].New {
+			code, err := codeFor(ctx, tx, now, hash, e.Event)
+			if err != nil {
+				return err
+			}
+			fates[i].Code = code
+			continue
+		}
+		fates[i].Code = policy.NewJoinCode()
+		event := e.Event
+		event.At = max(now, at(event.At)).time() // a program's clock may be ahead, and no word counts before what it confirms
+		if err := noteJoin(ctx, tx, fates[i].Code, hash, e.Person, event); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// codeFor is the code that was handed out for an event and was not sent yet; "" when there is none that still counts.
+func codeFor(ctx context.Context, tx *sqlx.Tx, now instant, hash []byte, event policy.ConsentEvent) (string, error) {
+	var codes []string
+	err := tx.SelectContext(ctx, &codes, `SELECT code FROM opt_in_requests
+		WHERE hash = $1 AND created_at > $2 AND category = $3 AND wording = $4 AND source = $5 AND confirmed_at IS NULL ORDER BY created_at DESC LIMIT 1`,
+		hash, now-instant(policy.JoinCodeLife.Microseconds()), event.Category, event.Wording, event.Source)
+	if err != nil {
+		return "", fmt.Errorf("finding the code of a consent: %w", err)
+	}
+	return strings.Join(codes, ""), nil
 }
 
 // joinRow is a request as it was asked for.
@@ -88,7 +148,7 @@ type joinRow struct {
 const openJoin = `SELECT code, hash, person_id, category, wording, business, language, source, created_at FROM opt_in_requests
 	WHERE code = $1 AND confirmed_at IS NULL`
 
-// applyCodes confirms what was asked for on an opt-in page, where the code came from the number that was typed, in time. Every other
+// applyCodes confirms what was asked for on an opt-in page or by a program, where the code came from the number that was typed, in time. Every other
 // code changes nothing and stays what it was. A code counts once.
 func (s *Store) applyCodes(ctx context.Context, tx *sqlx.Tx, now instant, codes []sender.JoinCode) error {
 	for _, code := range codes {
@@ -173,6 +233,9 @@ func (s *Store) makeContact(ctx context.Context, tx *sqlx.Tx, now instant, perso
 	if err != nil || len(there) > 0 || number == "" {
 		return err
 	}
-	record := scheduler.ContactRecord{Phone: number, Language: &language, Number: scheduler.NumberFacts{Country: number.Country(), Zones: number.Zones(), MainZone: number.Zone()}}
+	record := scheduler.ContactRecord{Phone: number, Number: scheduler.NumberFacts{Country: number.Country(), Zones: number.Zones(), MainZone: number.Zone()}}
+	if language != "" {
+		record.Language = &language
+	}
 	return s.addContacts(ctx, tx, now, []newContact{{person, &record}})
 }

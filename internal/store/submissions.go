@@ -20,7 +20,7 @@ const requestsKept = 24 * time.Hour
 
 // SubmitConsents appends consents to the ledger as the request's key, and answers by what became of each, in one transaction: the
 // request that comes again, also at the same moment, gets the answer of the first and appends nothing. A person who was never met is
-// made, without a contact. Their locks are taken, so that no gate that begins after it returns passes by what they refused.
+// made, without a contact. To what is pending a code is handed out. Their locks are taken, so that no gate that begins after it returns passes by what they refused.
 //
 // report.ErrOtherRequest when the request's ID is that of another request.
 func (s *Store) SubmitConsents(ctx context.Context, request report.Request, records []scheduler.ConsentRecord, answer func([]report.Fate) report.Answer) (report.Answer, error) {
@@ -49,6 +49,9 @@ func (s *Store) SubmitConsents(ctx context.Context, request report.Request, reco
 			return report.Answer{}, err
 		}
 		if added, err = s.appendConsents(ctx, tx, now, events, false); err != nil {
+			return report.Answer{}, err
+		}
+		if err := s.codeEvents(ctx, tx, now, func(i int) phone.Number { return records[i].Phone }, events, fates); err != nil {
 			return report.Answer{}, err
 		}
 		return answer(fates), nil

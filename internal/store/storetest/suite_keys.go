@@ -93,7 +93,8 @@ func testSubmissions(w *world) {
 	}
 	first, err := submit(asked("a", "x"), records...)
 	w.must(err)
-	if want := []report.Fate{{New: true}, {New: true, Stops: []policy.Scope{policy.ScopeAll}}, {New: true}, {}}; !cmp.Equal(fates, want) {
+	code := fates[2].Code
+	if want := []report.Fate{{New: true}, {New: true, Stops: []policy.Scope{policy.ScopeAll}}, {New: true, Code: code}, {}}; code == "" || !cmp.Equal(fates, want) {
 		w.Errorf("%+v, want %+v", fates, want)
 	}
 	stranger.id = w.find(stranger.phone)
@@ -121,6 +122,20 @@ func testSubmissions(w *world) {
 	}
 	if _, err := submit(asked("", "z"), records...); err != nil || len(fates) != 4 || fates[0].New {
 		w.Errorf("without an id: %+v, %v", fates, err)
+	}
+	if fates[2].New || fates[2].Code != code {
+		w.Errorf("what was pending already is %+v, and its code is %s", fates[2], code)
+	}
+	ahead := w.agreed(stranger, policy.Pending, -40*time.Second) // the program's clock is
+	if _, err := submit(asked("", "ahead"), ahead); err != nil || fates[0].Code == "" || fates[0].Code == code {
+		w.Errorf("another one that is pending: %+v, %v", fates, err)
+	}
+	w.sendCode(fates[0].Code, policy.Identity{Phone: stranger.phone}, time.Now().Truncate(time.Second))
+	if found, _, err := w.store.Personal(w.ctx, stranger.id); err != nil || found.Standing["offers"].Action != policy.Confirmed {
+		w.Errorf("what the person confirmed, by a clock behind the program's, is %+v, %v", found.Standing["offers"], err)
+	}
+	if _, err := submit(asked("", "ahead"), ahead); err != nil || fates[0].New || fates[0].Code != "" && fates[0].Code != code {
+		w.Errorf("what is confirmed is pending: %+v, %v", fates, err)
 	}
 	if _, err := submit(asked("none", "z")); err != nil || len(fates) != 0 {
 		w.Errorf("nothing: %+v, %v", fates, err)
