@@ -144,6 +144,12 @@ func writesTo(t *testing.T, base string, from phone.Number, text string) int {
 	body := fmt.Sprintf(`{"object":"whatsapp_business_account","entry":[{"id":"1","changes":[{"field":"messages","value":{"messaging_product":"whatsapp",
 		"metadata":{"phone_number_id":"111222333444"},"messages":[{"from":%q,"id":"wamid.%s","timestamp":"%d","type":"text","text":{"body":%q}}]}}]}]}`,
 		strings.TrimPrefix(string(from), "+"), rand.Text(), time.Now().Unix(), text)
+	return metaPosts(t, base, body)
+}
+
+// metaPosts posts a body as Meta signs it, and returns the answer's status.
+func metaPosts(t *testing.T, base, body string) int {
+	t.Helper()
 	mac := hmac.New(sha256.New, []byte(appSecret))
 	mac.Write([]byte(body))
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/webhook", strings.NewReader(body))
