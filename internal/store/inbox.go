@@ -142,6 +142,10 @@ func (s *Store) applyActs(ctx context.Context, tx *sqlx.Tx, now instant, acts []
 			}
 			stopped = append(stopped, people...)
 		case policy.ActStart, policy.ActResume:
+			people, err := s.speaker(ctx, tx, act, people)
+			if err != nil {
+				return nil, err
+			}
 			if err := s.lift(ctx, tx, act, people); err != nil {
 				return nil, err
 			}
@@ -156,6 +160,23 @@ func (s *Store) applyActs(ctx context.Context, tx *sqlx.Tx, now instant, acts []
 		}
 	}
 	return stopped, nil
+}
+
+// speaker is whose stops an act takes back: where its identifiers name several persons, the one whose number it came from. A stop of
+// the others is not theirs to take back.
+func (s *Store) speaker(ctx context.Context, tx *sqlx.Tx, act policy.Act, people []policy.PersonID) ([]policy.PersonID, error) {
+	if len(people) < 2 {
+		return people, nil
+	}
+	if act.Identity.Phone == "" {
+		return nil, nil
+	}
+	name := s.phoneIdentifier(act.Identity.Phone)
+	owned, err := s.owners(ctx, tx, []identifier{name})
+	if err != nil {
+		return nil, err
+	}
+	return []policy.PersonID{owned[key16(name.hash)]}, nil
 }
 
 // peopleOf finds, or makes, the persons whom an inbound message is from: by its identifiers, and by the message of ours that it answers.

@@ -51,6 +51,7 @@ func Run(t *testing.T, open func(t *testing.T) *store.Store) {
 		{"stop against send", testStopRaces},
 		{"stops and starts are a join", testStopJoin},
 		{"who lifts what", testLifts},
+		{"a start of another", testStartOfAnother},
 		{"scopes", testScopes},
 		{"choices of a person's own page", testChoices},
 		{"codes of an opt-in page", testJoins},

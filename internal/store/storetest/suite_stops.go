@@ -167,6 +167,35 @@ func verdict(acts []policy.Act) map[string]bool {
 	return holds
 }
 
+// testStartOfAnother: a message that names two people by its identifiers stops both, and takes back only what the one said whose number
+// it came from.
+func testStartOfAnother(w *world) {
+	p := w.people(2)
+	said := func(kind policy.ActKind, who person, userID string, ago time.Duration) {
+		w.act(policy.Act{Kind: kind, Identity: policy.Identity{Phone: who.phone, UserID: userID}, Scope: policy.ScopeAll, Origin: policy.OriginKeyword,
+			At: time.Now().Add(-ago), MessageID: "wamid." + string(kind)})
+	}
+	active := func(after string, want ...bool) {
+		w.Helper()
+		for i, who := range p {
+			for _, s := range w.suppressed(who.phone) {
+				if s.Active() != want[i] {
+					w.Errorf("%s: the stop of person %d is active: %t", after, i, s.Active())
+				}
+			}
+		}
+	}
+	said(policy.ActStop, p[1], "IT.9100", time.Hour)
+	said(policy.ActStop, p[0], "", time.Hour)
+	active("two stops", true, true)
+	said(policy.ActStart, p[0], "IT.9100", 30*time.Minute)
+	active("a start from the number of one with the user id of the other", false, true)
+	said(policy.ActStart, p[1], "IT.9100", 20*time.Minute)
+	active("a start of the other", false, false)
+	said(policy.ActStop, p[0], "IT.9100", 10*time.Minute)
+	active("a stop of either", true, true)
+}
+
 // testLifts asks who may take back whose stop, and what a stop that holds no more does to a later run.
 func testLifts(w *world) {
 	now := time.Now().Truncate(time.Second)
