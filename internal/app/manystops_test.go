@@ -39,7 +39,7 @@ func stopped(t *testing.T, a *App) map[phone.Number]bool {
 func TestEveryStopOfALargeBodyHolds(t *testing.T) {
 	t.Parallel()
 	a, base := peoplesApp(t)
-	const size, people = 3 << 20, 3000
+	const size, people = 3 << 20, 1000
 	var messages []string
 	want := map[phone.Number]bool{}
 	for i := range people {
