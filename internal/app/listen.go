@@ -104,19 +104,26 @@ func (a *App) consoleListener() (*listener, error) {
 	return listen("console", a.Config.Listen.Console, a.console())
 }
 
-// console are the operators' pages, made anew when there is another configuration.
+// console are the operators' pages.
 func (a *App) console() http.Handler {
+	limits := api.NewLimits()
+	return a.asConfigured(func(cfg *config.Config) http.Handler {
+		return console.New(console.Options{
+			Runs: a.Store, Reports: a.Store, Log: a.Store, Reviews: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
+			Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log, API: a.api(cfg, limits),
+		})
+	})
+}
+
+// asConfigured serves pages of the configuration that holds, which are made anew when there is another.
+func (a *App) asConfigured(pagesOf func(*config.Config) http.Handler) http.Handler {
 	var mu sync.Mutex
 	var of *config.Config
 	var pages http.Handler
-	limits := api.NewLimits()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		mu.Lock()
 		if cfg := a.config(); cfg != of {
-			of, pages = cfg, console.New(console.Options{
-				Runs: a.Store, Reports: a.Store, Log: a.Store, Reviews: a.Store, NoRun: store.ErrNoRun, Business: cfg.Business.Name, Zone: a.zone(),
-				Country: cfg.Business.Country, Hosts: []string{a.Config.Listen.Console}, Calendar: a.calendar, Breakers: a.Store.Breakers, Notice: a.notice, Logger: a.Log, API: a.api(cfg, limits),
-			})
+			of, pages = cfg, pagesOf(cfg)
 		}
 		now := pages
 		mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/permesso/permesso/internal/config"
@@ -74,24 +73,15 @@ func (r peoplesRecords) AskToJoin(ctx context.Context, request report.JoinReques
 	return r.a.Store.AskToJoin(ctx, request)
 }
 
-// peoplesPages are the pages under /p/, made anew when there is another configuration.
+// peoplesPages are the pages under /p/.
 func (a *App) peoplesPages() http.Handler {
-	var mu sync.Mutex
-	var of *config.Config
-	var pages http.Handler
 	limits := page.NewLimits()
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		mu.Lock()
-		if cfg := a.config(); cfg != of {
-			of, pages = cfg, page.New(page.Options{
-				Records: peoplesRecords{a}, Links: a.Store.PageLinks(), Business: cfg.Business.Name, Country: cfg.Business.Country, Languages: languagesOf(cfg),
-				Categories: cfg.Rules.Categories, Join: cfg.OptIn.Pages, Reply: cfg.ReplyNumber(), Ordinary: a.ordinary,
-				AskedTooOften: store.ErrAskedTooOften, NoOne: store.ErrNobody, Zone: a.zone(), Now: time.Now, Logger: a.Log,
-			}, limits)
-		}
-		now := pages
-		mu.Unlock()
-		now.ServeHTTP(w, r)
+	return a.asConfigured(func(cfg *config.Config) http.Handler {
+		return page.New(page.Options{
+			Records: peoplesRecords{a}, Links: a.Store.PageLinks(), Business: cfg.Business.Name, Country: cfg.Business.Country, Languages: languagesOf(cfg),
+			Categories: cfg.Rules.Categories, Join: cfg.OptIn.Pages, Reply: cfg.ReplyNumber(), Ordinary: a.ordinary,
+			AskedTooOften: store.ErrAskedTooOften, NoOne: store.ErrNobody, Zone: a.zone(), Now: time.Now, Logger: a.Log,
+		}, limits)
 	})
 }
 
